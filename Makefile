@@ -1,0 +1,42 @@
+# Everything here sets up what it needs first: the ROS 2 that is sourced, or else one from wheels.
+#   make demo DISTRO=kilted          the other ROS 2 from wheels
+#   make test PYTHON=python3.12      a Python other than the first that will do
+#   make test PYTEST_OPTIONS="-k x"  some of the tests
+
+DEMO ?= python -m dimos_ros.demo.multi_robot
+BENCH ?= python -m bench
+
+export DISTRO PYTHON PYTEST_OPTIONS
+environment := tools/environment
+
+.PHONY: help demo test lint format bench shell env setup clean
+
+help:
+	@echo 'make demo | test | lint | format | bench | shell | env | setup | clean   [DISTRO=jazzy|kilted] [PYTHON=...]'
+
+demo:  ## Two robots map a corridor.
+	@$(environment) run $(DEMO)
+
+test:  ## Linters, types and tests.
+	@$(environment) run tools/checks
+
+lint:
+	@$(environment) run tools/checks lint
+
+format:
+	@$(environment) run sh -c 'ruff check --fix --quiet . ; ruff format .'
+
+bench:
+	@$(environment) run $(BENCH)
+
+shell:  ## A shell in which everything works.
+	@$(environment) shell
+
+env:  ## For the shell that is there: eval "$$(make -s env)"
+	@$(environment) env
+
+setup:
+	@$(environment) setup
+
+clean:  ## Remove the virtual environments and everything built.
+	@$(environment) clean
