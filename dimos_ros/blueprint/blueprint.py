@@ -1,0 +1,225 @@
+"""``Blueprint``: an immutable composition of modules, and ``autoconnect``, which joins them.
+
+Streams meet by name within a namespace; ``.namespace()`` puts a whole blueprint into one of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from dimos_ros.blueprint.class_path import check_module_class
+from dimos_ros.blueprint.entry import Entry, ReferenceChoice
+from dimos_ros.blueprint.instance_key import InstanceKey
+from dimos_ros.blueprint.names import check_prefix, check_topic, node_name_of
+from dimos_ros.blueprint.values import FrozenMap
+from dimos_ros.exceptions import BlueprintError, InvalidNameError
+from dimos_ros.module.interface import nearest
+from dimos_ros.module.module import Module
+
+Selector: TypeAlias = type[Module] | str
+"""Which modules of a blueprint: a class (and its subclasses), a node name, or a path such as ``robot1/mapper``."""
+
+Remapping: TypeAlias = tuple[Selector, str, ReferenceChoice]
+
+
+@dataclass(frozen=True, repr=False)
+class Blueprint:
+    """Modules and how they are wired. Every method returns a new blueprint.
+
+    Made by ``SomeModule.blueprint()`` and :func:`autoconnect`.
+    """
+
+    entries: tuple[Entry, ...] = ()
+
+    def __repr__(self) -> str:
+        names = [f"{entry}{'' if entry.enabled else ' disabled'}" for entry in self.entries[:20]]
+        more = f", and {len(self.entries) - 20} more" if len(self.entries) > 20 else ""
+        return f"<Blueprint: {', '.join(names) or 'empty'}{more}>"
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry of ``mapper`` or ``robot1/mapper``. Raises BlueprintError."""
+        found = self.select(name)
+        if len(found) > 1:
+            raise BlueprintError(f"{name!r} is any of {', '.join(str(entry.key) for entry in found)}")
+        return found[0]
+
+    def namespace(self, prefix: str, expose: Iterable[str] = ()) -> Blueprint:
+        """The blueprint under a namespace: its nodes, topics and references are its own.
+
+        ``expose`` names topics, as they are seen here before the prefix, that keep their names, which is how
+        data crosses a namespace on purpose. Absolute topics keep theirs in any case.
+        Raises InvalidNameError for a prefix that ROS refuses or names that become too long, and BlueprintError
+        for an ``expose`` that is no topic of the blueprint.
+        """
+        prefix = check_prefix(prefix)
+        exposed = self._exposed(expose)
+        return Blueprint(tuple(entry.below(prefix, exposed) for entry in self.entries))
+
+    def remappings(self, remappings: Iterable[Remapping]) -> Blueprint:
+        """Move streams to other topics and settle references.
+
+        Each is ``(module, stream, topic)``, the topic relative to the module's namespace or absolute, or
+        ``(module, reference, instance)``, the instance's name or class. Raises BlueprintError for one that
+        matches nothing.
+        """
+        if isinstance(remappings, (str, tuple)):
+            raise BlueprintError(
+                f".remappings() takes a list: .remappings([(Mapper, 'scan', 'laser')]), not {remappings!r:.80}"
+            )
+        result = self
+        for remapping in remappings:
+            if not isinstance(remapping, (tuple, list)) or len(remapping) != 3:
+                raise BlueprintError(f"a remapping is (module, old name, new name), not {remapping!r:.80}")
+            selector, old, new = remapping
+            result = result._changed(selector, functools.partial(_remapped, old=old, new=new))
+        return result
+
+    def with_parameters(self, module: Selector, /, **parameters: Any) -> Blueprint:
+        """Set parameters of modules that are here already.
+
+        Raises BlueprintError for an unknown module or parameter, or a value that does not fit.
+        """
+        return self._changed(module, lambda entry: entry.with_parameters(parameters))
+
+    def disabled(self, *modules: Selector) -> Blueprint:
+        """Leave modules out of the plan. Raises BlueprintError for one that is not here."""
+        return self._all_changed(modules, lambda entry: replace(entry, enabled=False))
+
+    def dedicated(self, *modules: Selector) -> Blueprint:
+        """Give each of these modules a process of its own. Raises BlueprintError for one that is not here."""
+        return self._all_changed(modules, lambda entry: replace(entry, dedicated=True))
+
+    def _all_changed(self, modules: tuple[Selector, ...], change: Callable[[Entry], Entry]) -> Blueprint:
+        result = self
+        for module in modules:
+            result = result._changed(module, change)
+        return result
+
+    def _changed(self, selector: Selector, change: Callable[[Entry], Entry]) -> Blueprint:
+        keys = {entry.key for entry in self.select(selector)}
+        return Blueprint(tuple(change(entry) if entry.key in keys else entry for entry in self.entries))
+
+    def __contains__(self, selector: object) -> bool:
+        if isinstance(selector, str):
+            return bool(self._named(selector))
+        return any(isinstance(selector, type) and issubclass(entry.module, selector) for entry in self.entries)
+
+    def select(self, selector: Selector) -> list[Entry]:
+        """The entries that a class, a node name, a path or a class's name means. Raises BlueprintError if none."""
+        if isinstance(selector, str):
+            found = self._named(selector)
+        elif isinstance(selector, type) and issubclass(selector, Module):
+            found = [entry for entry in self.entries if issubclass(entry.module, selector)]
+        else:
+            raise BlueprintError(f"a module is given as its class or its name, not as {selector!r:.80}")
+        if not found:
+            asked = selector if isinstance(selector, str) else node_name_of(selector.__name__)
+            shown = repr(selector)[:80] if isinstance(selector, str) else selector.__name__
+            names = nearest(asked[:80], (str(entry.key) for entry in self.entries))
+            raise BlueprintError(f"there is no module {shown} in this blueprint; it has {names[:500] or 'none'}")
+        return found
+
+    def _named(self, name: str) -> list[Entry]:
+        path = name.strip("/")
+        found = [entry for entry in self.entries if path in (entry.key.name, str(entry.key))]
+        return found or [entry for entry in self.entries if entry.module.__name__ == path]
+
+    def _exposed(self, expose: Iterable[str]) -> frozenset[str]:
+        if isinstance(expose, (str, bytes)) or not isinstance(expose, Iterable):
+            raise BlueprintError(f"expose takes a set of topics: expose={{{expose!r:.80}}}")
+        wanted = list(expose)
+        if not wanted:
+            return frozenset()
+        topics = {topic for entry in self.entries for topic in entry.topics.values()}
+        for topic in wanted:
+            if isinstance(topic, str) and topic in topics and not topic.startswith("/"):
+                continue
+            raise BlueprintError(f"expose {topic!r:.80} matches no stream{self._why_not_exposed(topic, topics)}")
+        return frozenset(wanted)
+
+    def _why_not_exposed(self, topic: Any, topics: set[str]) -> str:
+        if not isinstance(topic, str):
+            return ": a topic is text"
+        if topic in topics:
+            return f": {topic!r} is absolute, and outside of any namespace as it is"
+        if topic.startswith("/") and topic[1:] in topics:
+            return f"; topics are written as they are seen within: {topic[1:]!r}"
+        moved = [f"{e}'s is on {e.topics[topic]!r}" for e in self.entries if topic in e.topics]
+        if moved:
+            return f"'s topic: {', '.join(moved)[:300]}"
+        return f"; there are {nearest(topic[:80], (t for t in topics if not t.startswith('/')))[:500] or 'no topics'}"
+
+
+def autoconnect(*blueprints: Blueprint, replace: bool = False) -> Blueprint:
+    """Join blueprints: streams of one name in one namespace meet.
+
+    One instance is kept for each namespace and name: a later one replaces an earlier one of the same class or of
+    a class above its own. A replacement by another class has to be meant: ``replace=True``.
+    Raises BlueprintError where it is not.
+    """
+    kept: dict[InstanceKey, Entry] = {}
+    for blueprint in blueprints:
+        if not isinstance(blueprint, Blueprint):
+            raise BlueprintError(_no_blueprint(blueprint, "autoconnect"))
+        for entry in blueprint.entries:
+            earlier = kept.get(entry.key)
+            if earlier is not None and not replace and not issubclass(entry.module, earlier.module):
+                raise BlueprintError(
+                    f"{entry.key} would be two modules, {earlier.module.__name__} and {entry.module.__name__}: give "
+                    f"one another name, {entry.module.__name__}.blueprint(name=…), or replace the earlier one on "
+                    "purpose with autoconnect(…, replace=True)"
+                )
+            kept[entry.key] = entry
+    return Blueprint(tuple(kept.values()))
+
+
+def of_module(module: type[Module], name: str | None, parameters: Mapping[str, Any]) -> Blueprint:
+    """The blueprint of one instance; what ``Module.blueprint()`` returns. Raises BlueprintError."""
+    check_module_class(module)
+    try:
+        key = InstanceKey("", node_name_of(module.__name__) if name is None else name)
+    except InvalidNameError as error:
+        if name is not None:
+            raise InvalidNameError(f"{module.__name__}.blueprint(name=…): {error}") from None
+        raise InvalidNameError(f"{module.__name__} gives no node name, pass one as name=…: {error}") from None
+    streams = module.interface().streams
+    for stream in streams:
+        check_topic(stream, f"{key} ({module.__name__}): stream {stream!r}")
+    topics: FrozenMap[str] = FrozenMap({stream: stream for stream in streams})
+    entry = Entry(key, module, FrozenMap(), topics, FrozenMap(), dedicated=bool(module.dedicated))
+    entry.check_lengths()
+    return Blueprint((entry.with_parameters(parameters),))
+
+
+def _remapped(entry: Entry, old: Any, new: Any) -> Entry:
+    interface = entry.module.interface()
+    if isinstance(old, str) and old in interface.streams:
+        return entry.with_topic(old, new)
+    if isinstance(old, str) and old in interface.references:
+        return entry.with_reference(old, new)
+    known = nearest(str(old)[:80], [*interface.streams, *interface.references])
+    raise BlueprintError(f"{entry}: {old!r:.80} is neither a stream nor a reference of it; it has {known or 'none'}")
+
+
+def _no_blueprint(found: Any, taker: str) -> str:
+    if isinstance(found, type) and issubclass(found, Module):
+        return f"{taker} takes blueprints: {found.__name__}.blueprint(), not the class {found.__name__}"
+    if isinstance(found, Iterable) and not isinstance(found, (str, bytes)):
+        return f"{taker} takes blueprints one by one: {taker}(*blueprints)"
+    return f"{taker} takes blueprints, not {found!r:.80}"
+
+
+def check_blueprint(found: Any, taker: str) -> Blueprint:
+    """``found`` if it is a Blueprint; else BlueprintError with what would be."""
+    if not isinstance(found, Blueprint):
+        raise BlueprintError(_no_blueprint(found, taker))
+    return found

@@ -1,0 +1,58 @@
+"""Which classes a container can load, by what path, and what they are."""
+
+from __future__ import annotations
+
+import sys
+from functools import reduce
+from typing import Any
+
+from dimos_ros.exceptions import BlueprintError
+from dimos_ros.module.import_path import path_of
+from dimos_ros.module.module import Module
+
+
+def check_module_class(candidate: Any) -> None:
+    """Raise BlueprintError unless ``candidate`` is a Module subclass that can be named by an import path."""
+    if candidate is Module:
+        raise BlueprintError("Module itself does nothing; make a blueprint of a subclass")
+    if not (isinstance(candidate, type) and issubclass(candidate, Module)):
+        raise BlueprintError(f"{candidate!r:.200} is no Module subclass")
+    name = candidate.__qualname__
+    if candidate.__module__ == "__main__":
+        raise BlueprintError(
+            f"{name} is defined in the program that was started (__main__), which a container cannot import: "
+            f"move it to a Python module, such as my_modules.py, and 'from my_modules import {name}'"
+        )
+    if "<locals>" in name:
+        raise BlueprintError(
+            f"{candidate.__module__}:{name} is defined inside a function, where a container cannot import it: "
+            "define it at the top of its Python module"
+        )
+
+
+def check_importable(module: type[Module], owner: str) -> None:
+    """Raise BlueprintError if the import path of a class leads to something else than the class."""
+    path = path_of(module)
+    try:
+        python_module: Any = sys.modules[module.__module__]
+        found = reduce(getattr, module.__qualname__.split("."), python_module)
+    except (KeyError, AttributeError):
+        raise BlueprintError(
+            f"{owner}: a container cannot import {path}: the class was made there, but is not there under that name"
+        ) from None
+    if found is not module:
+        raise BlueprintError(
+            f"{owner}: {path} now names another class (defined twice, decorated or reloaded), "
+            "and a container would load that one; give each class a name of its own"
+        )
+
+
+def base_paths(module: type[Module]) -> tuple[str, ...]:
+    """Import paths of a class and of its Module ancestors below Module itself."""
+    above = module.__mro__[: module.__mro__.index(Module)]
+    return tuple(path_of(base) for base in above if issubclass(base, Module))
+
+
+def summary_of(module: type[Module]) -> str:
+    """The first line of a class's docstring."""
+    return (module.__doc__ or "").strip().partition("\n")[0].strip()

@@ -1,0 +1,197 @@
+"""``plan()``: a blueprint becomes the load request of every instance. A pure function; nothing starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dimos_ros.blueprint import render
+from dimos_ros.blueprint.blame import about
+from dimos_ros.blueprint.blueprint import Blueprint, check_blueprint
+from dimos_ros.blueprint.class_path import base_paths, check_importable, summary_of
+from dimos_ros.blueprint.connect import check_streams
+from dimos_ros.blueprint.entry import Entry
+from dimos_ros.blueprint.instance import TF_RULES, Instance, PlannedStream
+from dimos_ros.blueprint.instance_key import InstanceKey
+from dimos_ros.blueprint.load_request import LoadRequest
+from dimos_ros.blueprint.names import absolute, join
+from dimos_ros.blueprint.references import Candidate, Neighbourhood
+from dimos_ros.blueprint.stages import stages
+from dimos_ros.exceptions import BlueprintError, InstanceNotFoundError
+from dimos_ros.module.import_path import path_of
+from dimos_ros.module.interface import REQUIRED, nearest
+from dimos_ros.module.module import Module
+
+__all__ = ["Instance", "Plan", "PlannedStream", "plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Instances in the order in which they start: by stage, then by key."""
+
+    instances: tuple[Instance, ...] = ()
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(self.instances)
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+    def get(self, key: InstanceKey | str) -> Instance | None:
+        """The instance of a key or of ``robot1/mapper``; None where there is none."""
+        name = str(key).strip("/")
+        return next((instance for instance in self.instances if str(instance.key) == name), None)
+
+    def __getitem__(self, key: InstanceKey | str) -> Instance:
+        """As :meth:`get`. Raises InstanceNotFoundError, which lists what there is."""
+        found = self.get(key)
+        if found is None:
+            known = nearest(str(key)[:80], (str(instance.key) for instance in self.instances))
+            raise InstanceNotFoundError(f"no {str(key)!r:.80} in this plan; it has {known[:500] or 'none'}")
+        return found
+
+    def table(self) -> str:
+        """The plan for people, one line an instance."""
+        return render.table(self.instances)
+
+    def yaml(self) -> str:
+        """The load requests as YAML, by container."""
+        return render.yaml(self.instances)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON holds it, without loss."""
+        return {"instances": [instance.to_dict() for instance in self.instances]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """The inverse of :meth:`to_dict`."""
+        return cls(tuple(Instance.from_dict(instance) for instance in data["instances"]))
+
+
+def plan(blueprint: Blueprint, running: Iterable[Instance] = ()) -> Plan:
+    """The instances of a blueprint, checked against each other and against what runs.
+
+    References may mean instances in ``running``; those are not in the result. Raises BlueprintError, in words
+    that name the instance: a parameter that has to be given, a reference that nothing fits or several do, two
+    types or incompatible qualities of service on one topic, a name that is taken, a class that a container
+    cannot import.
+    """
+    everything = check_blueprint(blueprint, "plan").entries
+    entries = [entry for entry in everything if entry.enabled]
+    running = tuple(running)
+    checked: set[type[Module]] = set()
+    for entry in entries:
+        with about(entry.key):
+            if entry.module not in checked:
+                check_importable(entry.module, str(entry))
+                checked.add(entry.module)
+            _check_given(entry)
+    _check_free(entries, running)
+
+    facts = {module: _facts(module) for module in {entry.module for entry in everything}}
+    # What is left out is known, so that an error can say so, except where something runs under its name.
+    composed = [Candidate(e.key, e.module.__name__, *facts[e.module], enabled=e.enabled) for e in everything]
+    neighbourhood = Neighbourhood(
+        [
+            *(candidate for candidate in composed if not candidate.enabled),
+            *(Candidate(i.key, i.class_name, i.bases, i.calls) for i in running),
+            *(candidate for candidate in composed if candidate.enabled),
+        ]
+    )
+    targets = {entry.key: _targets(entry, neighbourhood) for entry in entries}
+    turns = stages({key: [target for target in found.values() if target] for key, found in targets.items()})
+    instances = [_instance(e, *facts[e.module], targets[e.key], turns[e.key]) for e in entries]
+    check_streams(instances, running)
+    return Plan(tuple(sorted(instances, key=lambda instance: (instance.stage, instance.key))))
+
+
+def _targets(entry: Entry, neighbourhood: Neighbourhood) -> dict[str, InstanceKey | None]:
+    with about(entry.key):
+        return {name: neighbourhood.resolve(entry, ref) for name, ref in entry.module.interface().references.items()}
+
+
+def _facts(module: type[Module]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Bases and calls of a class: what references look at, the same for a thousand instances."""
+    return base_paths(module), tuple(module.interface().calls)
+
+
+def _check_free(entries: list[Entry], running: tuple[Instance, ...]) -> None:
+    """Raise BlueprintError where a node's name is that of a running one or of a container."""
+    taken = {instance.key: instance for instance in running}
+    containers = {instance.process_group for instance in running} | {_process_group(entry) for entry in entries}
+    names = {instance.key.full_node_name: str(instance) for instance in running}
+    for entry in entries:
+        node, group = entry.key.full_node_name, _process_group(entry)
+        with about(entry.key):
+            if entry.key in taken:
+                raise BlueprintError(
+                    f"{entry} cannot be added: {taken[entry.key]} runs under that name; give it another name or "
+                    "namespace, or unload the running one first"
+                )
+            if node in containers:
+                name = f"{entry.module.__name__}.blueprint(name=…)"
+                raise BlueprintError(f"{entry}: {node} is the name of a container; give the module another: {name}")
+            if group in names:
+                raise BlueprintError(
+                    f"{entry}: its container {group} would have the name of {names[group]}, which runs"
+                )
+
+
+def _check_given(entry: Entry) -> None:
+    """Raise BlueprintError for a parameter without default that nobody gave."""
+    for name, parameter in entry.module.interface().parameters.items():
+        if parameter.default is REQUIRED and name not in entry.parameters:
+            raise BlueprintError(
+                f"{entry}: parameter {name!r} ({parameter.kind}) has to be given: "
+                f"{entry.module.__name__}.blueprint({name}=…)"
+            )
+
+
+def _process_group(entry: Entry) -> str:
+    name = f"{entry.key.name}_container" if entry.dedicated else "container"
+    return absolute(join(entry.key.namespace, name))
+
+
+def _instance(
+    entry: Entry, bases: tuple[str, ...], calls: tuple[str, ...], targets: Mapping[str, InstanceKey | None], stage: int
+) -> Instance:
+    module, namespace = entry.module, entry.key.namespace
+    references = {name: key.full_node_name if key else "" for name, key in targets.items()}
+    parameters = {name: value for name, value in entry.parameters.items() if value is not None}
+    request = LoadRequest(
+        package_name=module.__module__.partition(".")[0],
+        plugin_name=path_of(module),
+        node_name=entry.key.name,
+        node_namespace=f"/{namespace}",
+        remap_rules=tuple(_remap_rules(entry)),
+        parameters={**parameters, **references},
+    )
+    streams = tuple(
+        PlannedStream(name, stream.direction, absolute(entry.topics[name]), stream.message_type, stream.qos)
+        for name, stream in module.interface().streams.items()
+    )
+    return Instance(
+        key=entry.key,
+        class_name=module.__name__,
+        class_path=path_of(module),
+        bases=bases,
+        summary=summary_of(module),
+        process_group=_process_group(entry),
+        request=request,
+        streams=streams,
+        references=references,
+        calls=calls,
+        stage=stage,
+    )
+
+
+def _remap_rules(entry: Entry) -> Iterator[str]:
+    """Rules of the streams that are not where their names say, then those of TF."""
+    namespace = entry.key.namespace
+    for stream, topic in entry.topics.items():
+        if topic == join(namespace, stream):
+            continue
+        inside = not topic.startswith("/") and (not namespace or topic.startswith(f"{namespace}/"))
+        yield f"{stream}:={topic[len(namespace) :].lstrip('/') if inside else absolute(topic)}"
+    yield from TF_RULES

@@ -1,0 +1,160 @@
+"""Which instance each reference of a module means: own namespace first, then those around it, the global one last."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dimos_ros.blueprint.entry import Entry
+from dimos_ros.blueprint.instance_key import InstanceKey
+from dimos_ros.blueprint.names import enclosing, join
+from dimos_ros.exceptions import BlueprintError
+from dimos_ros.module.import_path import path_of
+from dimos_ros.module.interface import Reference, nearest
+from dimos_ros.module.module import Module
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An instance that a reference could mean. ``bases`` are import paths, its own class first."""
+
+    key: InstanceKey
+    class_name: str
+    bases: tuple[str, ...]
+    calls: tuple[str, ...]
+    enabled: bool = True
+
+
+class Neighbourhood:
+    """All instances by their namespace, as references see them."""
+
+    def __init__(self, candidates: Iterable[Candidate]) -> None:
+        self._by_namespace: dict[str, dict[str, Candidate]] = {}
+        for candidate in candidates:
+            self._by_namespace.setdefault(candidate.key.namespace, {})[candidate.key.name] = candidate
+
+    def resolve(self, entry: Entry, reference: Reference) -> InstanceKey | None:
+        """The instance that a reference means; None where an optional one finds none.
+
+        Raises BlueprintError: a needed one finds none, several fit equally well, or what was chosen by hand is
+        not there, out of reach, or of another kind.
+        """
+        where = f"{entry}: reference {reference.name!r}"
+        chosen = entry.references.get(reference.name) if reference.name in entry.references else reference.target
+        if chosen is None:
+            return None
+        if isinstance(chosen, str):
+            return self._named(entry, reference, chosen, where).key
+        for namespace in enclosing(entry.key.namespace):
+            fitting = [
+                candidate
+                for candidate in self._by_namespace.get(namespace, {}).values()
+                if candidate.enabled
+                and candidate.key != entry.key
+                and fits(candidate, chosen)
+                and fits(candidate, reference.target)
+            ]
+            if len(fitting) > 1:
+                names = sorted(str(candidate.key) for candidate in fitting)
+                raise BlueprintError(
+                    f"{where} fits {', '.join(names)[:500]}; choose one: .remappings([({entry.module.__name__}, "
+                    f"{reference.name!r}, {names[0].rpartition('/')[2]!r})])"
+                )
+            if fitting:
+                return fitting[0].key
+        if reference.optional and chosen is reference.target:
+            return None
+        raise BlueprintError(f"{where} needs {_wanted(chosen)}, and {self._why_none(entry, chosen)}")
+
+    def _named(self, entry: Entry, reference: Reference, name: str, where: str) -> Candidate:
+        around = enclosing(entry.key.namespace)
+        paths = [name[1:]] if name.startswith("/") else [join(namespace, name) for namespace in around]
+        for path in paths:
+            namespace, _, node_name = path.rpartition("/")
+            found = self._by_namespace.get(namespace, {}).get(node_name)
+            if found is None:
+                continue
+            if namespace not in around:
+                raise BlueprintError(f"{where} cannot be {found.key}: {_reach(entry)}")
+            if not found.enabled:
+                raise BlueprintError(f"{where} cannot be {found.key}, which is disabled")
+            if not fits(found, reference.target):
+                raise BlueprintError(
+                    f"{where} cannot be {found.key}: {found.class_name} is not {_wanted(reference.target)}"
+                    f"{_missing(found, reference.target)}"
+                )
+            return found
+        known = [
+            str(c.key)
+            for space in around
+            for c in self._by_namespace.get(space, {}).values()
+            if c.enabled and c.key != entry.key and fits(c, reference.target)
+        ]
+        listed = f"what fits is {nearest(name[:80], known)[:500]}" if known else self._why_none(entry, reference.target)
+        raise BlueprintError(f"{where} names {name!r:.80}, which is not there; {listed}")
+
+    def _why_none(self, entry: Entry, target: type) -> str:
+        """What there is instead, as the end of an error."""
+        fitting = [
+            candidate
+            for space in self._by_namespace.values()
+            for candidate in space.values()
+            if candidate.key != entry.key and fits(candidate, target)
+        ]
+        around = enclosing(entry.key.namespace)
+        for candidate in fitting:
+            if not candidate.enabled and candidate.key.namespace in around:
+                return f"{candidate.key}, which fits, is disabled; make the reference optional (… | None) to do without"
+        spaces = ", ".join(space or "the global namespace" for space in around)
+        advice = f"compose one with it, or annotate it '{target.__name__} | None' to do without"
+        elsewhere = sorted(str(candidate.key) for candidate in fitting if candidate.enabled)
+        if elsewhere:
+            more = f" and {len(elsewhere) - 3} more" if len(elsewhere) > 3 else ""
+            there = f"{', '.join(elsewhere[:3])}{more} cannot be reached: {_reach(entry)}"
+            return f"there is none in {spaces}; {there}; {advice}"
+        return f"there is none in {spaces}; {advice}"
+
+
+def fits(candidate: Candidate, target: type) -> bool:
+    """Whether an instance is what a reference's annotation asks for: of the class or one below it, or, for a
+    Protocol, one whose calls include its methods."""
+    if not _is_module(target):
+        return protocol_methods(target) <= set(candidate.calls)
+    return target is Module or path_of(target) in candidate.bases
+
+
+def protocol_methods(protocol: type) -> set[str]:
+    """Public methods of a Protocol, those of its bases included."""
+    return {
+        name
+        for base in protocol.__mro__
+        if getattr(base, "_is_protocol", False)
+        for name, value in vars(base).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    }
+
+
+def _is_module(target: type) -> bool:
+    return issubclass(target, Module)
+
+
+def _wanted(target: type) -> str:
+    if _is_module(target):
+        return f"a {target.__name__}"
+    return f"a {target.__name__} (a module with {', '.join(sorted(protocol_methods(target))) or 'any calls'})"
+
+
+def _missing(candidate: Candidate, target: type) -> str:
+    if _is_module(target):
+        return ""
+    return f"; it lacks {', '.join(sorted(protocol_methods(target) - set(candidate.calls)))}"
+
+
+def _reach(entry: Entry) -> str:
+    namespace = entry.key.namespace
+    return (
+        f"a module in {namespace} refers to others there, in a namespace around it or in the global one"
+        if namespace
+        else "a module in the global namespace refers to others there"
+    )
