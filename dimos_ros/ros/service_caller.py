@@ -1,0 +1,232 @@
+"""A ROS service client that any thread can block on, inside callbacks too.
+
+rclpy's ``Client.call`` waits for an executor to bring the answer, and deadlocks where the caller is that
+executor's thread. Here the calling thread itself waits on the client; where several threads call at once,
+one of them waits and hands out what arrives.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.node import Node
+from rclpy.type_support import check_is_valid_srv_type
+
+from dimos_ros.ros.at_exit import close_at_exit
+from dimos_ros.ros.concurrent_service import SERVICE_QOS
+
+CHECK_SECONDS = 0.5
+"""How often a call under way looks whether its server is still there."""
+
+
+class _Pending:
+    """One request under way: its answer or error, and what wakes its thread where another one receives."""
+
+    __slots__ = ("done", "error", "response", "wake")
+
+    def __init__(self) -> None:
+        self.response: Any = None
+        self.error: Exception | None = None
+        self.done = False
+        self.wake: threading.Lock | None = None
+        """Held; released by whoever wakes the thread. Guarded by the caller's lock."""
+
+    def wake_up(self) -> None:
+        if self.wake is not None and self.wake.locked():
+            self.wake.release()
+
+
+class ServiceCaller:
+    """Calls of one service from ``node``; ``name`` is resolved as for any client. Close it before the node."""
+
+    def __init__(self, node: Node, srv_type: Any, name: str) -> None:
+        check_is_valid_srv_type(srv_type)
+        self._response_type = srv_type.Response
+        self._node = node
+        context = node.context.handle
+        with node.handle, context:
+            self._client = _rclpy.Client(node.handle, srv_type, name, SERVICE_QOS.get_c_qos_profile())
+            self._interrupt = _rclpy.GuardCondition(context)
+            self._wait_set = _rclpy.WaitSet(0, 1, 0, 1, 0, 0, context)
+        # In use until it is closed, rather than for each call anew: nothing is destroyed under a wait.
+        self._handles: tuple[Any, ...] = (self._client, self._interrupt, self._wait_set)
+        for handle in self._handles:
+            handle.__enter__()
+        self.name = str(self._client.service_name)
+        """The full service name."""
+        self._lock = threading.Lock()
+        self._receiving = threading.Lock()
+        self._pending: dict[int, _Pending] = {}
+        self._closed: Exception | None = None
+        node.context.on_shutdown(self._shut_down)
+        self._forget_exit = close_at_exit(self)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more calls can be made, because of :meth:`close` or because the context was shut down."""
+        return self._closed is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the graph has a server now. It keeps one that was killed for up to 20 s."""
+        with self._lock:
+            try:
+                return self._closed is None and bool(self._client.service_server_is_available())
+            except _rclpy.RCLError:
+                return False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the graph shows any part of a server.
+
+        Weaker than :attr:`is_ready`, which is false while a server that was killed is half forgotten, though
+        another that has taken its place answers.
+        """
+        if self.is_ready:
+            return True
+        with self._lock:
+            try:
+                return self._closed is None and self._node.count_services(self.name) > 0
+            except (_rclpy.RCLError, _rclpy.InvalidHandle):
+                return False
+
+    def wait_for_service(self, timeout: float, keep_waiting: Callable[[], bool] | None = None) -> bool:
+        """Wait until a server is matched, ``timeout`` seconds at most.
+
+        The graph has no event that a thread could wait for beside an executor, so this looks again after
+        1, 2, 4, … 20 ms. ``keep_waiting()`` false ends the wait early.
+        """
+        deadline = time.monotonic() + timeout
+        pause = 0.001
+        while not self.is_ready:
+            left = deadline - time.monotonic()
+            if left <= 0 or self._closed is not None or (keep_waiting is not None and not keep_waiting()):
+                return False
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, 0.02)
+        return True
+
+    def call(self, request: Any, timeout: float, check: Callable[[], None] | None = None) -> Any:
+        """Send ``request`` and return the response.
+
+        Raises TimeoutError after ``timeout`` seconds, ConnectionError within about a second of the server
+        leaving the graph, what ``check()`` raises, which is called about as often, and what :meth:`fail` is
+        given.
+        """
+        now = time.monotonic()
+        deadline, look_again = now + timeout, now + CHECK_SECONDS
+        pending = _Pending()
+        sequence = self._send(request, pending)
+        try:
+            while not pending.done:
+                now = time.monotonic()
+                if now >= deadline:
+                    raise TimeoutError(f"no answer within {timeout:g} s")
+                if now >= look_again:
+                    if not self.is_there:
+                        raise self._closed or ConnectionError("the server left the graph")
+                    if check is not None:
+                        check()
+                    look_again = now + CHECK_SECONDS
+                if self._receiving.acquire(blocking=False):
+                    try:
+                        self._receive_until(pending, min(deadline, look_again))
+                    finally:
+                        self._receiving.release()
+                else:
+                    self._wait_for_another(pending, min(deadline, look_again) - now)
+        finally:
+            with self._lock:
+                del self._pending[sequence]
+                if self._pending:
+                    successor = next((p for p in self._pending.values() if not p.done), None)
+                    if successor is not None:
+                        successor.wake_up()
+        if pending.error is not None:
+            raise pending.error
+        return pending.response
+
+    def fail(self, error: Exception) -> None:
+        """End every call under way with ``error``."""
+        with self._lock:
+            waiting = [p for p in self._pending.values() if not p.done]
+            for pending in waiting:
+                pending.error, pending.done = error, True
+                pending.wake_up()
+            if waiting:
+                self._interrupt.trigger_guard_condition()
+
+    def close(self) -> None:
+        """End what is under way and give the client back."""
+        self._forget_exit()
+        with self._lock:
+            if not self._handles:
+                return
+            handles, self._handles = self._handles, ()
+            self._closed = self._closed or ConnectionError("the client was closed")
+        self.fail(self._closed)
+        # Whoever waits leaves the wait now; what is waited on must not be destroyed before.
+        if self._receiving.acquire(timeout=CHECK_SECONDS):
+            for handle in handles:
+                handle.__exit__(None, None, None)
+                handle.destroy_when_not_in_use()
+
+    def _shut_down(self) -> None:
+        self._closed = self._closed or ConnectionError("the ROS context was shut down")
+        self.fail(self._closed)
+
+    def _send(self, request: Any, pending: _Pending) -> int:
+        # An answer may come before this returns: it is delivered under the same lock.
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed
+            sequence = int(self._client.send_request(request))
+            self._pending[sequence] = pending
+        return sequence
+
+    def _wait_for_another(self, own: _Pending, seconds: float) -> None:
+        """Wait while another thread receives: until it has the answer, or this one is to receive."""
+        with self._lock:
+            if own.wake is None:
+                own.wake = threading.Lock()
+                own.wake.acquire()
+            if own.done or not self._receiving.locked():
+                return
+        own.wake.acquire(timeout=max(seconds, 0.0))
+
+    def _receive_until(self, own: _Pending, deadline: float) -> None:
+        """Take answers, whoever's they are, until ``own`` is done or its time is over."""
+        wait_set, client = self._wait_set, self._client
+        try:
+            while not own.done:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                wait_set.clear_entities()
+                index = wait_set.add_client(client)
+                wait_set.add_guard_condition(self._interrupt)
+                wait_set.wait(int(left * 1e9) + 1)
+                if wait_set.is_ready("client", index):
+                    self._take()
+        except _rclpy.RCLError as error:
+            raise self._closed or ConnectionError(f"waiting for the answer failed: {error}") from None
+
+    def _take(self) -> None:
+        try:
+            header, response = self._client.take_response(self._response_type)
+        except _rclpy.RCLError:
+            raise
+        except Exception as error:  # such as text that is not UTF-8; whose it was is lost with it
+            self._node.get_logger().warning(f"{self.name}: an answer was dropped: {error}")
+            return
+        if header is None:
+            return
+        with self._lock:
+            pending = self._pending.get(header.request_id.sequence_number)
+            if pending is not None and not pending.done:
+                pending.response, pending.done = response, True
+                pending.wake_up()
