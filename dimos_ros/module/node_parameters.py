@@ -1,0 +1,160 @@
+"""A module's declared parameters and references as ROS parameters of its node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
+from rclpy.parameter import Parameter as RosParameter
+
+from dimos_ros.exceptions import BlueprintError
+from dimos_ros.module.interface import REQUIRED, Parameter, Reference
+
+if TYPE_CHECKING:
+    from dimos_ros.module.module import Module
+
+_TYPES = {
+    "bool": ParameterType.PARAMETER_BOOL,
+    "int": ParameterType.PARAMETER_INTEGER,
+    "float": ParameterType.PARAMETER_DOUBLE,
+    "str": ParameterType.PARAMETER_STRING,
+    "bytes": ParameterType.PARAMETER_BYTE_ARRAY,
+    "bool[]": ParameterType.PARAMETER_BOOL_ARRAY,
+    "int[]": ParameterType.PARAMETER_INTEGER_ARRAY,
+    "float[]": ParameterType.PARAMETER_DOUBLE_ARRAY,
+    "str[]": ParameterType.PARAMETER_STRING_ARRAY,
+}
+# The largest finite values stand for a bound that is not given.
+_LARGEST_FLOAT = 1.7976931348623157e308
+_LARGEST_INT = 2**63 - 1
+
+
+def declare(module: Module, parameters: Mapping[str, Parameter]) -> None:
+    """Declare them on the node, with the values it was constructed with, and keep them live.
+
+    Raises BlueprintError for one that is required and was not given.
+    """
+    for parameter in parameters.values():
+        value = _declare_one(module, parameter)
+        module._parameter_values[parameter.name] = from_ros(parameter, value)
+
+    def check(changed: list[RosParameter]) -> SetParametersResult:
+        try:
+            for one in changed:
+                if one.name in parameters:
+                    parameters[one.name].check(from_ros(parameters[one.name], one.value), module.get_name())
+        except BlueprintError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def changed(values: list[RosParameter]) -> None:
+        module._parameters_changed(
+            {v.name: from_ros(parameters[v.name], v.value) for v in values if v.name in parameters}
+        )
+
+    module.add_on_set_parameters_callback(check)
+    module.add_post_set_parameters_callback(changed)
+
+
+def declare_references(module: Module, references: Mapping[str, Reference]) -> dict[str, str]:
+    """Declare a parameter for each reference: the full name of the node it refers to, "" for none.
+
+    Returns them by attribute. Raises BlueprintError for one that is needed and names nothing.
+    """
+    targets = {}
+    for reference in references.values():
+        kind = reference.target.__name__
+        descriptor = ParameterDescriptor(description=f"full name of the {kind} that is referred to", read_only=True)
+        target = module.declare_parameter(reference.name, "", descriptor).value
+        if not target and not reference.optional:
+            raise BlueprintError(
+                f"{module.get_fully_qualified_name()}: reference {reference.name!r} names no {kind}; a blueprint "
+                f"fills it in, or give parameter {reference.name!r} the full name of one's node"
+            )
+        targets[reference.name] = str(target)
+    return targets
+
+
+def assign(module: Module, parameter: Parameter, value: Any) -> None:
+    """Set a parameter of the node from within, as ``ros2 param set`` does. Raises BlueprintError."""
+    checked = parameter.check(value, module.get_name())
+    kind = RosParameter.Type(_TYPES[parameter.kind]) if checked is not None else RosParameter.Type.NOT_SET
+    (result,) = module.set_parameters([RosParameter(parameter.name, kind, to_ros(parameter, checked))])
+    if not result.successful:
+        raise BlueprintError(f"{module.get_name()}: parameter {parameter.name!r} was not set: {result.reason}")
+
+
+def to_ros(parameter: Parameter, value: Any) -> Any:
+    """A declared value as rclpy takes it: bytes become a list of single bytes."""
+    return [bytes([b]) for b in value] if parameter.kind == "bytes" and value is not None else value
+
+
+def from_ros(parameter: Parameter, value: Any) -> Any:
+    """A value of rclpy as declared."""
+    if value is None:
+        return None
+    if parameter.kind == "bytes":
+        return b"".join(value)
+    return list(value) if parameter.kind.endswith("[]") else value
+
+
+def _declare_one(module: Module, parameter: Parameter) -> Any:
+    descriptor = ParameterDescriptor(
+        description=parameter.description,
+        read_only=parameter.read_only,
+        additional_constraints=f"one of {', '.join(map(repr, parameter.choices))}" if parameter.choices else "",
+        dynamic_typing=parameter.optional,
+    )
+    low, high, step = parameter.minimum, parameter.maximum, parameter.step
+    if low is not None or high is not None:
+        if parameter.kind == "float":
+            descriptor.floating_point_range = [
+                FloatingPointRange(
+                    from_value=float(-_LARGEST_FLOAT if low is None else low),
+                    to_value=float(_LARGEST_FLOAT if high is None else high),
+                    step=float(step or 0.0),
+                )
+            ]
+        elif parameter.kind == "int":
+            descriptor.integer_range = [
+                IntegerRange(
+                    from_value=int(-_LARGEST_INT - 1 if low is None else low),
+                    to_value=int(_LARGEST_INT if high is None else high),
+                    step=int(step or 0),
+                )
+            ]
+    if parameter.optional:
+        return module.declare_parameter(parameter.name, to_ros(parameter, parameter.default), descriptor).value
+    ros_type = RosParameter.Type(_TYPES[parameter.kind])
+    given = module._parameter_overrides.get(parameter.name)
+    if given is not None and not _is_empty(given.value):
+        return module.declare_parameter(parameter.name, ros_type, descriptor).value
+    if given is None and parameter.default is REQUIRED:
+        raise BlueprintError(
+            f"{module.get_fully_qualified_name()}: parameter {parameter.name!r} ({parameter.kind}) has to be given"
+        )
+    if given is None and not _is_empty(parameter.default):
+        return module.declare_parameter(parameter.name, to_ros(parameter, parameter.default), descriptor).value
+    _declare_empty(module, parameter.name, ros_type, descriptor)
+    return []
+
+
+def _declare_empty(module: Module, name: str, ros_type: RosParameter.Type, descriptor: ParameterDescriptor) -> None:
+    """Declare a parameter whose value is an empty list: rclpy tells a type from the value, and this has none."""
+    module._parameter_overrides.pop(name, None)
+    read_only, descriptor.read_only = descriptor.read_only, False
+    module.declare_parameter(name, ros_type, descriptor)
+    module.set_parameters([RosParameter(name, ros_type, [])])
+    descriptor.type, descriptor.read_only = ros_type.value, read_only
+    module.set_descriptor(name, descriptor)
+
+
+def _is_empty(value: Any) -> bool:
+    return not isinstance(value, (bool, int, float, str)) and len(value) == 0
