@@ -1,0 +1,185 @@
+"""Keeps what a node's callbacks raise from the executor, and knows what runs right now.
+
+An exception that reaches an rclpy executor ends its spin; the EventsExecutor moreover drops the rest of
+the batch it was working on, and each message after that is handled one message late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rclpy.node import Node
+
+from dimos_ros.container.fork_guard import leave_fork
+
+_NO_ANSWER = object()
+
+
+class Interrupted(BaseException):
+    """Raised inside a node's code to end it, when the node is taken down and does not come to an end."""
+
+
+class CallbackGuard:
+    """Around the callbacks of one node. ``report(where, error)`` hears of what they raise."""
+
+    def __init__(self, report: Callable[[str, BaseException], None]) -> None:
+        self._report = report
+        self.process = os.getpid()
+        self._running: dict[int, str] = {}
+        self._entities: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    @contextlib.contextmanager
+    def running(self, where: str) -> Iterator[None]:
+        """Within this the calling thread runs the node's code."""
+        ident = threading.get_ident()
+        outer = self._running.get(ident)
+        self._running[ident] = where
+        try:
+            yield
+        finally:
+            self._left(ident, outer)
+
+    @property
+    def threads(self) -> list[int]:
+        """Identifiers of the threads that run code of the node now."""
+        return list(self._running)
+
+    def busy_with(self) -> str:
+        """What runs now, for people; empty if nothing does."""
+        return ", ".join(list(self._running.values()))
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Whether within ``timeout`` seconds nothing of the node runs in other threads any more."""
+        deadline = time.monotonic() + timeout
+        while set(self._running) - {threading.get_ident()}:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def watch(self, node: Node) -> None:
+        """Guard all callbacks that ``node`` has, and those that it is given later."""
+        for kind, (_, found) in _KINDS.items():
+            for entity in list(getattr(node, found)):
+                self._wrap(kind, entity)
+        for kind, (create, _) in _KINDS.items():
+            setattr(node, create, functools.partial(self._create, kind, getattr(node, create)))
+
+    def release(self, node: Node) -> None:
+        """Forget a node that is destroyed, and its callbacks.
+
+        A callback is mostly a method of the node, which has the entity as an attribute: a cycle that would
+        keep the node until the next collection of garbage.
+        """
+        for create, _ in _KINDS.values():
+            node.__dict__.pop(create, None)
+        for entity in list(self._entities):
+            for attribute in ("callback", "_callback", "send_response", "execute"):
+                entity.__dict__.pop(attribute, None)
+
+    def _create(self, kind: str, create: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        entity = create(*args, **options)
+        self._wrap(kind, args[0] if kind == "waitable" else entity)
+        return entity
+
+    def _wrap(self, kind: str, entity: Any) -> None:
+        self._entities.add(entity)
+        if kind == "waitable":
+            entity.execute = self._guarded(entity.execute, type(entity).__name__, None)
+            return
+        callback = entity.callback
+        if callback is None or hasattr(callback, "guarded"):
+            return
+        where = f"{_name_of(callback)} ({_describe(kind, entity)})"
+        entity.callback = self._guarded(callback, where, _NO_ANSWER if kind == "service" else None)
+        if kind == "service":
+            entity.send_response = functools.partial(_send, entity.send_response)
+
+    def _guarded(self, callback: Callable[..., Any], where: str, failed: Any) -> Callable[..., Any]:
+        """``callback``, giving ``failed`` instead of raising."""
+        if inspect.iscoroutinefunction(callback):
+
+            @functools.wraps(callback)
+            async def guarded(*args: Any) -> Any:
+                try:
+                    return await callback(*args)
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    self._raised(where, error)
+                    return failed
+                finally:
+                    leave_fork(self.process)
+
+        else:
+            # Written out, as it goes with every message.
+            running, get_ident = self._running, threading.get_ident
+
+            @functools.wraps(callback)
+            def guarded(*args: Any) -> Any:
+                ident = get_ident()
+                outer = running.get(ident)
+                running[ident] = where
+                try:
+                    return callback(*args)
+                except BaseException as error:
+                    self._raised(where, error)
+                    return failed
+                finally:
+                    self._left(ident, outer)
+
+        guarded.guarded = True  # type: ignore[attr-defined]
+        return guarded
+
+    def _left(self, ident: int, outer: str | None) -> None:
+        if outer is None:
+            self._running.pop(ident, None)
+        else:
+            self._running[ident] = outer
+        if os.getpid() != self.process:
+            leave_fork(self.process)
+
+    def _raised(self, where: str, error: BaseException) -> None:
+        leave_fork(self.process, error)
+        if not isinstance(error, Interrupted):
+            self._report(where, error)
+
+
+_KINDS = {
+    "subscription": ("create_subscription", "subscriptions"),
+    "timer": ("create_timer", "timers"),
+    "service": ("create_service", "services"),
+    "guard condition": ("create_guard_condition", "guards"),
+    "waitable": ("add_waitable", "waitables"),
+}
+"""Kinds of entity with a callback: the method of Node that adds one, and the attribute that lists them."""
+
+
+def _send(send: Callable[[Any, Any], None], response: Any, header: Any) -> None:
+    """Send a service's response. Where the callback raised there is none, as with any rclpy node."""
+    if response is not _NO_ANSWER:
+        send(response, header)
+
+
+def _name_of(callback: Any) -> str:
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    return getattr(callback, "__qualname__", None) or type(callback).__qualname__
+
+
+def _describe(kind: str, entity: Any) -> str:
+    if kind == "subscription":
+        return f"subscription {entity.topic_name}"
+    if kind == "service":
+        return f"service {entity.srv_name}"
+    if kind == "timer":
+        return f"timer, {entity.timer_period_ns / 1e9:g} s"
+    return kind

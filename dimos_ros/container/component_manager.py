@@ -1,0 +1,255 @@
+"""The nodes of one process: loading, unloading, listing. What a container is, without its ROS services."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from composition_interfaces.srv import LoadNode
+from rclpy.context import Context
+from rclpy.logging import get_logger
+from rclpy.node import Node
+
+from dimos_ros.blueprint.names import node_name_of
+from dimos_ros.container.arenas import limit_arenas
+from dimos_ros.container.class_lookup import ClassLookup
+from dimos_ros.container.executors import Spinner, sound_kind
+from dimos_ros.container.fork_guard import ForkGuard
+from dimos_ros.container.janitor import Janitor
+from dimos_ros.container.load_options import LoadOptions
+from dimos_ros.container.loaded_node import LoadedNode, Unloaded
+from dimos_ros.container.nested_spin import NestedSpin
+from dimos_ros.container.node_context import DefaultContext
+from dimos_ros.container.node_register import NodeRegister
+from dimos_ros.exceptions import DimosError, InstanceNotFoundError, LoadRefusedError
+from dimos_ros.module.module import is_module
+
+T = TypeVar("T")
+
+PATIENCE = 0.3
+"""Seconds that :meth:`ComponentManager.close` waits for one node before it turns to the next as well."""
+
+HostFactory = Callable[[int, str], Any]
+
+
+class ComponentManager:
+    """Hosts nodes in ``context``. All methods are thread-safe.
+
+    ``executor`` is "events", "single" or "multi" (with ``threads`` threads). If ``isolated``, each node has
+    an executor and a thread of its own, in which it is constructed, spun and destroyed; else they share
+    one. ``allowed_packages`` limits what may be imported, unless empty. ``host_factory(unique_id,
+    full_name)`` makes what a module sees of its container. ``container_arguments`` are the arguments that a
+    node gets too if its request has ``forward_global_arguments``. ``taken`` are full names, with ids, that
+    nodes elsewhere have.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        executor: str = "events",
+        isolated: bool = True,
+        threads: int | None = None,
+        allowed_packages: Sequence[str] = (),
+        host_factory: HostFactory | None = None,
+        container_arguments: Sequence[str] = (),
+        taken: Mapping[str, int] | None = None,
+    ) -> None:
+        limit_arenas()
+        self.context = context
+        self.executor = sound_kind(executor, context)
+        self.threads = threads
+        self.lookup = ClassLookup(allowed_packages)
+        self._host_factory = host_factory
+        self._container_arguments = tuple(container_arguments)
+        self._logger = get_logger("container")
+        self._lock = threading.Lock()
+        self.register = NodeRegister(taken)
+        self._nodes: dict[int, LoadedNode] = {}
+        self._constructing: set[LoadedNode] = set()
+        self._janitor = Janitor()
+        self._fork_guard = ForkGuard()
+        self._default_context = DefaultContext(context, self._on_shutdown_call)
+        self._nested_spin = NestedSpin(context)
+        if self._default_context.install():
+            self._nested_spin.install()
+        self._isolated = isolated
+        self._shared: Spinner | None = None
+
+    # ---------------------------------------------------------------------------------------------- loading
+
+    def preload(self, package_name: str, plugin_name: str) -> None:
+        """Import a class. Raises ClassNotFoundError with the cause."""
+        self.lookup.find(package_name, plugin_name)
+
+    def load(self, request: LoadNode.Request, unique_id: int | None = None) -> LoadNode.Response:
+        """Construct a node and spin it. Blocks as long as the constructor does; never raises.
+
+        ``unique_id`` is for a node that had that id before.
+        """
+        try:
+            loaded = self.load_or_raise(request, unique_id)
+        except DimosError as error:
+            return LoadNode.Response(success=False, error_message=str(error))
+        except BaseException as error:
+            self._logger.error(f"loading {request.plugin_name} failed: {type(error).__name__}: {error}")
+            return LoadNode.Response(success=False, error_message=f"{type(error).__name__}: {error}")
+        return LoadNode.Response(success=True, full_node_name=loaded.name, unique_id=loaded.unique_id)
+
+    def load_or_raise(self, request: LoadNode.Request, unique_id: int | None = None) -> LoadedNode:
+        """As :meth:`load`; raises ClassNotFoundError, LoadRefusedError, or ModuleFailedError with what the
+        constructor raised."""
+        options = LoadOptions.from_request(request, self._container_arguments)
+        node_class = self.lookup.find(request.package_name, request.plugin_name)
+        default_name = node_name_of(node_class.__name__) if is_module(node_class) else ""
+        expected = options.full_name(default_name)
+        # A class may have a namespace of its own.
+        number = self.register.begin(expected if options.node_namespace else "", unique_id)
+        try:
+            host = self._host_factory(number, expected) if self._host_factory is not None else None
+            loaded = LoadedNode(
+                number, node_class, options, self.context, host, lambda name: self.register.claim(name, number)
+            )
+            self._construct_listed(loaded)
+        except BaseException as error:
+            self.register.release(number, refused=isinstance(error, LoadRefusedError))
+            raise
+        with self._lock:
+            self._nodes[number] = loaded
+        self.register.ready(number)
+        if self.register.is_closed:
+            self.unload(number)
+            raise LoadRefusedError("the container closed while the node was constructed")
+        return loaded
+
+    def _construct_listed(self, loaded: LoadedNode) -> None:
+        with self._lock:
+            self._constructing.add(loaded)
+        try:
+            self._construct(loaded)
+        finally:
+            with self._lock:
+                self._constructing.discard(loaded)
+
+    def _construct(self, loaded: LoadedNode) -> None:
+        """Have a node constructed in the thread that it is to live in, or in one of its own."""
+        if not self._isolated:
+            loaded.construct()
+            loaded.attach(self._shared_spinner(), owned=False)
+            return
+        spinner = Spinner(
+            self.executor,
+            self.context,
+            f"node {loaded.unique_id}",
+            lambda error: loaded.report("a task", error),
+            self.threads,
+        )
+        try:
+            spinner.submit(loaded.construct).result()
+        except BaseException:
+            spinner.stop()
+            raise
+        loaded.attach(spinner, owned=True)
+
+    def _shared_spinner(self) -> Spinner:
+        with self._lock:
+            if self._shared is None:
+                self._shared = Spinner(self.executor, self.context, "nodes", self._on_executor_error, self.threads)
+            return self._shared
+
+    # ---------------------------------------------------------------------------------------------- the rest
+
+    def unload(self, unique_id: int, timeout: float = 5.0) -> Unloaded:
+        """Take a node down, a managed one through deactivate and cleanup first.
+
+        Returns within ``timeout`` seconds, having used force if the node did not end by itself.
+        """
+        with self._lock:
+            loaded = self._nodes.get(unique_id)
+        if loaded is None:
+            return Unloaded(False, self._not_found(unique_id))
+        node = loaded.node
+        result = loaded.take_down(timeout)
+        if result.success:
+            if node is not None:
+                self._janitor.expect_freed(node)
+            with self._lock:
+                self._nodes.pop(unique_id, None)
+            self.register.release(unique_id)
+        return result
+
+    def list(self) -> list[tuple[int, str]]:
+        """Ids and full names of the nodes, by id. One that is being unloaded counts until it is gone."""
+        with self._lock:
+            return sorted((unique_id, loaded.name) for unique_id, loaded in self._nodes.items())
+
+    def node(self, unique_id: int) -> Node | None:
+        """The rclpy node, or None."""
+        loaded = self._nodes.get(unique_id)
+        return loaded.node if loaded is not None else None
+
+    def errors(self, unique_id: int) -> tuple[int, str]:
+        """How many errors a node's code has raised, and the last. Raises InstanceNotFoundError."""
+        loaded = self._find(unique_id)
+        return loaded.errors, loaded.last_error
+
+    def run(self, unique_id: int, function: Callable[[Node], T], timeout: float) -> T:
+        """What ``function(node)`` gives in the thread of the node's executor.
+
+        Raises what it raises; RequestTimeoutError (a TimeoutError) after ``timeout`` seconds;
+        InstanceNotFoundError.
+        """
+        return self._find(unique_id).run(function, timeout)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Take all nodes down, the last first, and load no more. One that hangs takes ``timeout`` seconds at most."""
+        self.register.close()
+        with self._lock:
+            constructing = list(self._constructing)
+            unique_ids = sorted(self._nodes, reverse=True)
+        for loaded in constructing:
+            loaded.abandon()
+        threads = []
+        for unique_id in unique_ids:
+            threads.append(threading.Thread(target=self.unload, args=(unique_id, timeout), name="close", daemon=True))
+            threads[-1].start()
+            # One after the other, as all at once would only wait for each other; but no longer for one that waits.
+            threads[-1].join(PATIENCE)
+        for thread in threads:
+            thread.join(timeout)
+        if self._shared is not None:
+            self._shared.stop()
+            self._shared.thread.join(timeout)
+        self._janitor.close()
+        self._fork_guard.active = False
+        self._nested_spin.remove()
+        self._default_context.remove()
+
+    # -------------------------------------------------------------------------------------------------- inside
+
+    def _find(self, unique_id: int) -> LoadedNode:
+        with self._lock:
+            loaded = self._nodes.get(unique_id)
+        if loaded is None:
+            raise InstanceNotFoundError(self._not_found(unique_id))
+        return loaded
+
+    def _not_found(self, unique_id: int) -> str:
+        found = ", ".join(f"{number} {name}" for number, name in self.list())
+        return f"No node found with unique_id: {unique_id}; this container has {found or 'none'}"
+
+    def _on_shutdown_call(self, what: str) -> None:
+        """A node did something to rclpy's default context, in the calling thread."""
+        ident = threading.get_ident()
+        with self._lock:
+            everyone = [*self._nodes.values(), *self._constructing]
+        for loaded in everyone:
+            if ident in loaded.guard.threads:
+                loaded.report("context", RuntimeError(f"it {what}, which ends nothing in a container"))
+                return
+        self._logger.error(f"a thread of a node {what}, which ends nothing in a container")
+
+    def _on_executor_error(self, error: BaseException) -> None:
+        names = ", ".join(name for _, name in self.list())
+        self._logger.error(f"the executor of {names} raised {type(error).__name__}: {error}; it goes on")

@@ -1,0 +1,270 @@
+"""One node of a container, from its construction to its end."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from rclpy.context import Context
+from rclpy.logging import LoggingSeverity, get_logger
+from rclpy.node import Node
+
+from dimos_ros.container.callback_guard import CallbackGuard, Interrupted
+from dimos_ros.container.destruction import deactivate, destroy_remains, end_type_description, interrupt
+from dimos_ros.container.executors import Spinner
+from dimos_ros.container.fork_guard import leave_fork
+from dimos_ros.container.load_options import LoadOptions
+from dimos_ros.container.node_context import NodeContext
+from dimos_ros.exceptions import LoadRefusedError, ModuleFailedError, RequestTimeoutError
+from dimos_ros.ros.node_options import NodeOptions, applied
+
+T = TypeVar("T")
+
+IDLE_SECONDS = 1.0
+"""How long callbacks in threads of a multi executor may go on once a node was taken out of it."""
+
+
+@dataclass(frozen=True)
+class Unloaded:
+    """What became of an unload. ``forced`` where the node did not end by itself; ``detail`` says what was done."""
+
+    success: bool
+    error_message: str = ""
+    forced: bool = False
+    detail: str = ""
+
+
+class LoadedNode:
+    """A node, its context and the spinner that it is in.
+
+    ``on_created(full_name)`` is called when its full name is known and may refuse it by raising
+    LoadRefusedError.
+    """
+
+    def __init__(
+        self,
+        unique_id: int,
+        node_class: type,
+        options: LoadOptions,
+        context: Context,
+        host: Any,
+        on_created: Callable[[str], None],
+    ) -> None:
+        self.unique_id = unique_id
+        self.name = ""
+        """The full node name, once there is one."""
+        self.node: Node | None = None
+        self.errors = 0
+        self.last_error = ""
+        self.guard = CallbackGuard(self.report)
+        self.context = NodeContext(context, self._on_shutdown_call)
+        self._class = node_class
+        self._options = options
+        self._host = host
+        self._on_created = on_created
+        self._logger = get_logger(options.full_name().strip("/").replace("/", ".") or node_class.__name__)
+        self._taking_down: Future[Unloaded] | None = None
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._problems: list[str] = []
+
+    # ------------------------------------------------------------------------------------------ construction
+
+    def construct(self) -> None:
+        """Construct the node, in the calling thread.
+
+        Raises LoadRefusedError, or ModuleFailedError with what the constructor raised.
+        """
+        extra = self._options.extra
+        options = NodeOptions(
+            context=self.context,
+            arguments=self._options.arguments,
+            parameter_overrides=self._options.parameters,
+            enable_rosout=extra.get("enable_rosout"),
+            start_parameter_services=extra.get("start_parameter_services"),
+            enable_logger_service=extra.get("enable_logger_service"),
+            host=self._host,
+            created=self._created,
+        )
+        try:
+            with self.guard.running("its constructor"), applied(options):
+                node = self._class()
+            if self._abandoned:
+                raise LoadRefusedError("the container closed while the node was constructed")
+            self.guard.watch(node)
+            self.node = node
+        except BaseException as error:
+            leave_fork(self.guard.process, error)
+            if options.node is not None:
+                end_type_description(options.node)
+                self._free(options.node)
+            if isinstance(error, LoadRefusedError):
+                raise
+            self._logger.error(f"the constructor raised {_text(error)}\n{_traceback(error)}")
+            # Not chained: its traceback would hold the half-made node.
+            raise ModuleFailedError(f"Component constructor threw an exception: {_text(error)}") from None
+
+    def _created(self, node: Node) -> None:
+        self.name = node.get_fully_qualified_name()
+        self._logger = node.get_logger()
+        self._on_created(self.name)
+        if self._options.log_level:
+            self._logger.set_level(LoggingSeverity(self._options.log_level))
+
+    # --------------------------------------------------------------------------------------------- operation
+
+    def attach(self, spinner: Spinner, owned: bool) -> None:
+        """Begin to spin. An ``owned`` spinner has this node alone, and ends with it."""
+        assert self.node is not None
+        self._spinner = spinner
+        self._owned = owned
+        spinner.attach(self.node)
+
+    def report(self, where: str, error: BaseException) -> None:
+        """Log and count what the node's code raised, and tell the host. The node goes on."""
+        self.errors += 1
+        self.last_error = f"{where}: {_text(error)}"
+        self._logger.error(f"{where} raised {_text(error)}\n{_traceback(error)}")
+        if self._host is not None:
+            self._host.error(where, error)
+
+    def run(self, function: Callable[[Node], T], timeout: float) -> T:
+        """What ``function(node)`` gives in the thread of the node's executor.
+
+        Raises what it raises; RequestTimeoutError after ``timeout`` seconds, with what keeps the thread
+        busy. If the function has begun by then it goes on.
+        """
+        future = self._spinner.submit(lambda: self._call(function))
+        try:
+            return future.result(timeout)
+        except concurrent.futures.TimeoutError:
+            if future.done():
+                raise  # the function's own
+            future.cancel()
+            busy = self.guard.busy_with() or "other nodes of its executor"
+            raise RequestTimeoutError(f"{self.name} did not answer within {timeout:g} s: busy with {busy}") from None
+
+    def _call(self, function: Callable[[Node], T]) -> T:
+        if self.node is None or self._abandoned:
+            raise ModuleFailedError(f"{self.name} is being unloaded")
+        with self.guard.running("a request"):
+            return function(self.node)
+
+    def _on_shutdown_call(self, what: str) -> None:
+        self.report("context", RuntimeError(f"{self.name or self._class.__name__} {what}; the others go on"))
+
+    # --------------------------------------------------------------------------------------------------- end
+
+    def take_down(self, timeout: float) -> Unloaded:
+        """Stop and destroy the node, within ``timeout`` seconds; by force if it does not end. Thread-safe."""
+        with self._lock:
+            if self._taking_down is not None:
+                ours, future = False, self._taking_down
+            else:
+                ours, future = True, Future()
+                self._taking_down = future
+        if not ours:
+            try:
+                return future.result(timeout)
+            except concurrent.futures.TimeoutError:
+                return Unloaded(False, f"{self.name} is being unloaded since before")
+        try:
+            result = self._take_down(timeout)
+        except BaseException as error:  # the others that wait are owed an answer
+            result = self._forced(f"taking it down failed: {_text(error)}")
+        future.set_result(result)
+        return result
+
+    def abandon(self) -> None:
+        """End a construction that runs, if its code can be reached."""
+        self._abandoned = True
+        self.context.end()
+        interrupt(self.guard.threads)
+
+    def _take_down(self, timeout: float) -> Unloaded:
+        start = time.monotonic()
+        done = self._spinner.submit(self._end)
+        if self._ended(done, timeout * 0.5):
+            return Unloaded(True, detail="; ".join(self._problems))
+        busy = self.guard.busy_with()
+        what = busy or "another node of its executor"
+        late = f"{what} did not return within {time.monotonic() - start:.1f} s"
+        if busy:
+            interrupt(self.guard.threads)
+            if self._ended(done, timeout * 0.3):
+                return self._forced("; ".join([f"{late}, and was interrupted", *self._problems]))
+        # Whenever the thread comes back, it finds its job to end the node, and that the node's code has no say.
+        self._abandoned = True
+        self.context.end()
+        if self.node is not None:
+            destroy_remains(self.node)
+        return self._forced(
+            f"{late}, and could not be interrupted: its thread was abandoned and the node destroyed by force "
+            "(endpoints that the executor has in use disappear when the thread comes back)"
+        )
+
+    def _forced(self, detail: str) -> Unloaded:
+        self._logger.warning(f"unloaded by force: {detail}")
+        return Unloaded(True, forced=True, detail=detail)
+
+    def _ended(self, done: Future[None], timeout: float) -> bool:
+        if not concurrent.futures.wait([done], timeout).done:
+            return False
+        if self._owned:
+            self._spinner.thread.join(timeout)
+        return True
+
+    def _end(self) -> None:
+        """Take the node down, in its spinner's thread. An interruption goes no further than what it ends."""
+        node = self.node
+        try:
+            if node is None:
+                return
+            if not self._abandoned:
+                self._step("its lifecycle callbacks", lambda: self._problems.extend(deactivate(node)))
+                self._step("its on_shutdown callbacks", self.context.end)
+            self._step("its executor", lambda: self._spinner.detach(node))
+            if self.guard.wait_idle(IDLE_SECONDS):
+                end_type_description(node)
+            if not self._abandoned:
+                self._step("its destroy_node", node.destroy_node)
+        finally:
+            self.node = None
+            if node is not None:
+                self._free(node)
+            if self._owned:
+                self._spinner.stop()
+
+    def _step(self, what: str, step: Callable[[], Any]) -> None:
+        try:
+            with self.guard.running(what):
+                step()
+        except BaseException as error:
+            leave_fork(self.guard.process, error)
+            if not isinstance(error, Interrupted):
+                self._problems.append(f"{what} raised {_text(error)}")
+                self.report(what, error)
+
+    def _free(self, node: Node) -> None:
+        self.guard.release(node)
+        destroy_remains(node)
+        if self._options.log_level or self._options.extra.get("enable_logger_service"):
+            # Levels are kept by name, and another node may come by this one.
+            self._logger.set_level(LoggingSeverity.UNSET)
+
+
+def _text(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, TypeError) and "__init__()" in str(error):
+        text += " (a container calls a node's class without arguments)"
+    return text
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))

@@ -1,0 +1,238 @@
+"""What tests share: a ROS domain of their own, and waiting for conditions."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import gc
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dimos_ros.transport.leftovers import remove_segments
+from dimos_ros.transport.transport import SHARED_MEMORY
+
+DOMAINS = range(1, 101)
+"""Domains whose ports lie below the range that the system gives to clients."""
+
+SEGMENTS = pytest.StashKey[set[str]]()
+"""Segments of shared memory that there are when the tests start."""
+
+HANG_SECONDS = 400
+"""Several times what the slowest test takes on a slow machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--container",
+        metavar="NAME",
+        help="full node name of a running container to put to the conformance tests, with test/container_nodes.py "
+        "loadable in it; without, they start their own",
+    )
+    parser.addoption(
+        "--container-arguments",
+        default="",
+        help="arguments of the container that the conformance tests start, such as '--processes' or '--executor multi'",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "ros2: needs the ros2 command line tools and launch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if shutil.which("ros2"):
+        return
+    for item in items:
+        if item.get_closest_marker("ros2"):
+            item.add_marker(pytest.mark.skip(reason="needs the ros2 command line tools, which are not on the PATH"))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[SEGMENTS] = _segments()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What killed processes leave in shared memory goes, once all workers are done."""
+    if not hasattr(session.config, "workerinput"):
+        remove_segments(_segments() - session.config.stash[SEGMENTS])
+
+
+def _segments() -> set[str]:
+    return {path.name.removesuffix("_el") for path in SHARED_MEMORY.glob("fast*_el") if "_port" not in path.name}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """A test that hangs shows where, and ends its worker; the others run on."""
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@contextlib.contextmanager
+def own_domain() -> Iterator[int]:
+    """A ROS domain that no other test on this machine uses meanwhile."""
+    folder = Path(tempfile.gettempdir()) / "ros_test_domains"
+    folder.mkdir(exist_ok=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for number in DOMAINS:
+            with (folder / str(number)).open("w") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                try:
+                    yield number
+                finally:
+                    # A participant is there until the last that refers to it is: the next test would meet it.
+                    gc.collect()
+                return
+        time.sleep(0.05)
+    raise TimeoutError("no free ROS domain within 120 s")
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A ROS domain of the test's own, in the environment of all that it starts."""
+    with own_domain() as number:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield number
+
+
+@pytest.fixture
+def context(domain: int) -> Iterator[Any]:
+    """An initialized rclpy context on the test's domain."""
+    rclpy = pytest.importorskip("rclpy", reason="needs rclpy")
+    context = rclpy.Context()
+    context.init(domain_id=domain)
+    try:
+        yield context
+    finally:
+        context.try_shutdown()
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., Any]:
+    """Waits until a condition holds and returns what it gave: ``wait_for(lambda: x.ready, timeout=5)``."""
+    return wait_until
+
+
+def wait_until(condition: Callable[[], Any], timeout: float = 15.0, what: str = "") -> Any:
+    """The first true value of ``condition()``; fails the test after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            pytest.fail(f"not so within {timeout:g} s: {what or condition}; last value {value!r}")
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def container(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    """A running container for all tests of a file: its name, and its domain or None for that of the environment."""
+    given = request.config.getoption("--container")
+    if given:
+        yield given, None
+        return
+    pytest.importorskip("rclpy", reason="needs rclpy")
+    from container_client import ContainerProcess
+
+    arguments = request.config.getoption("--container-arguments").split()
+    ros = ("--ros-args", "-r", "chatter:=of_the_container", "-p", "period:=0.125", "-p", "unload_timeout:=1.5")
+    with own_domain() as number:
+        folder = tmp_path_factory.mktemp("container")
+        with ContainerProcess(folder, *arguments, *ros, domain=number) as process:
+            yield process.name, number
+
+
+@pytest.fixture(scope="module")
+def container_client(container: tuple[str, Any]) -> Iterator[Any]:
+    from container_client import ContainerClient
+
+    name, number = container
+    with ContainerClient(name, number) as client:
+        yield client
+
+
+@pytest.fixture
+def client(container_client: Any) -> Iterator[Any]:
+    """A client of that container, which is empty before and after."""
+    container_client.unload_all()
+    yield container_client
+    container_client.unload_all()
+
+
+@pytest.fixture
+def ours(request: pytest.FixtureRequest) -> None:
+    """Skips a test that has to start the container itself, where another one is put to the tests."""
+    if request.config.getoption("--container"):
+        pytest.skip("this starts a container of its own, and --container names another one")
+
+
+@pytest.fixture
+def fresh_client(domain: int, tmp_path: Path, ours: None) -> Iterator[Any]:
+    """A client of a container that has loaded nothing yet."""
+    from container_client import ContainerClient, ContainerProcess
+
+    with ContainerProcess(tmp_path) as process, ContainerClient(process.name) as client:
+        client.process = process
+        yield client
+
+
+def seen_by_somebody_new(domain: int, fault: Callable[[Any], object], tries: int = 6, seconds: float = 8.0) -> object:
+    """What a node that is new to the graph finds wrong with it; None where there is one for which all is right.
+
+    ``fault(node)`` is what is left over or is missing, or None. What others remember may be out of date; something
+    that is really left over is there for every newcomer, so that one for whom it is not there settles it.
+    """
+    import rclpy
+
+    found = None
+    for _ in range(tries):
+        context = rclpy.Context()
+        context.init(domain_id=domain)
+        node = rclpy.create_node("observer", context=context)
+        try:
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                found = fault(node)
+                if found is None:
+                    return None
+                time.sleep(0.05)
+        finally:
+            node.destroy_node()
+            context.try_shutdown()
+    return found
+
+
+@pytest.fixture
+def project_path() -> Path:
+    """The root of the repository."""
+    return Path(__file__).resolve().parent.parent
+
+
+def process_exists(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def environment_with(**changes: str) -> dict[str, str]:
+    """The environment of this process with changes."""
+    return {**os.environ, **changes}

@@ -1,0 +1,299 @@
+"""A container's insides: how nodes are asked, reported on and taken down."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="needs rclpy")
+
+from composition_interfaces.srv import LoadNode
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from dimos_ros.container.component_manager import ComponentManager
+from dimos_ros.container.executors import KINDS
+from dimos_ros.exceptions import ClassNotFoundError, InstanceNotFoundError, RequestTimeoutError
+from dimos_ros.module import In, Module, Out
+
+
+class Plain(Node):
+    """What most nodes are: endpoints whose callbacks are methods."""
+
+    def __init__(self) -> None:
+        super().__init__("plain")
+        self.thread = threading.get_ident()
+        self.ticks: list[int] = []
+        self.publisher = self.create_publisher(String, "out", 10)
+        self.subscription = self.create_subscription(String, "in", self.on_message, 10)
+        self.service = self.create_service(Trigger, "~/ping", self.on_ping)
+        self.timer = self.create_timer(0.01, self.on_timer)
+
+    def on_message(self, _: String) -> None: ...
+
+    def on_ping(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return response
+
+    def on_timer(self) -> None:
+        self.ticks.append(threading.get_ident())
+
+
+class Modular(Module):
+    """A module."""
+
+    scan: In[String]
+    map: Out[String]
+
+    def handle_scan(self, _: String) -> None: ...
+
+
+class Raising(Node):
+    """A node whose timer raises."""
+
+    def __init__(self) -> None:
+        super().__init__("raising")
+        self.timer = self.create_timer(0.01, self.on_timer)
+
+    def on_timer(self) -> None:
+        self.timer.cancel()
+        raise ValueError("wheel came off")
+
+
+def request(node_class: type, **fields: Any) -> LoadNode.Request:
+    return LoadNode.Request(
+        package_name=node_class.__module__, plugin_name=f"{node_class.__module__}:{node_class.__name__}", **fields
+    )
+
+
+@pytest.fixture
+def make(context: Any) -> Iterator[Callable[..., ComponentManager]]:
+    """Makes managers, and closes them. Another node keeps the participant, as a container's own does."""
+    Node("keeper", context=context)
+    managers: list[ComponentManager] = []
+
+    def make(**options: Any) -> ComponentManager:
+        managers.append(ComponentManager(context, **options))
+        return managers[-1]
+
+    yield make
+    for manager in managers:
+        manager.close()
+
+
+@pytest.fixture(params=[(kind, isolated) for kind in KINDS for isolated in (True, False)], ids=str)
+def manager(request: pytest.FixtureRequest, make: Callable[..., ComponentManager]) -> ComponentManager:
+    """A manager of each kind."""
+    kind, isolated = request.param
+    return make(executor=kind, isolated=isolated)
+
+
+def loaded(manager: ComponentManager, node_class: type, **fields: Any) -> int:
+    response = manager.load(request(node_class, **fields))
+    assert response.success, response.error_message
+    return int(response.unique_id)
+
+
+# ---------------------------------------------------------------------------------------------------- requests
+
+
+def test_run_gives_what_the_function_gives_in_the_nodes_thread(make: Callable[..., ComponentManager]) -> None:
+    manager = make()
+    unique_id = loaded(manager, Plain)
+    node = manager.node(unique_id)
+    assert manager.run(unique_id, lambda n: (n, threading.get_ident()), 5.0) == (node, node.thread)
+
+
+def test_run_raises_what_the_function_raises(make: Callable[..., ComponentManager]) -> None:
+    manager = make()
+    unique_id = loaded(manager, Plain)
+    with pytest.raises(ZeroDivisionError):
+        manager.run(unique_id, lambda n: 1 / 0, 5.0)
+    with pytest.raises(TimeoutError, match="its own"):
+        manager.run(unique_id, lambda n: (_ for _ in ()).throw(TimeoutError("its own")), 5.0)
+    assert manager.run(unique_id, lambda n: 1, 5.0) == 1
+
+
+def test_run_ends_after_its_time_and_says_what_the_node_is_at(make: Callable[..., ComponentManager]) -> None:
+    manager = make()
+    unique_id = loaded(manager, Plain)
+    release = threading.Event()
+    try:
+        with pytest.raises(RequestTimeoutError, match=r"/plain did not answer within 0.1 s: busy with a request"):
+            manager.run(unique_id, lambda n: release.wait(10.0), 0.1)
+    finally:
+        release.set()
+    assert manager.run(unique_id, lambda n: 2, 5.0) == 2
+
+
+def test_what_was_not_begun_in_time_is_not_done_later(make: Callable[..., ComponentManager]) -> None:
+    manager = make()
+    unique_id = loaded(manager, Plain)
+    release = threading.Event()
+    done: list[int] = []
+    with pytest.raises(RequestTimeoutError):
+        manager.run(unique_id, lambda n: release.wait(10.0), 0.05)
+    with pytest.raises(RequestTimeoutError):
+        manager.run(unique_id, lambda n: done.append(1), 0.05)
+    release.set()
+    assert manager.run(unique_id, lambda n: done, 5.0) == []
+
+
+def test_requests_for_a_node_that_is_not_there_say_so(make: Callable[..., ComponentManager]) -> None:
+    manager = make()
+    loaded(manager, Plain)
+    for ask in (lambda: manager.run(9, lambda n: 1, 1.0), lambda: manager.errors(9)):
+        with pytest.raises(InstanceNotFoundError, match="No node found with unique_id: 9; this container has 1 /plain"):
+            ask()
+
+
+def test_preload_imports_and_tells_why_it_cannot(make: Callable[..., ComponentManager]) -> None:
+    manager = make()
+    manager.preload(__name__, f"{__name__}:Plain")
+    with pytest.raises(ClassNotFoundError, match="Plian"):
+        manager.preload(__name__, f"{__name__}:Plian")
+
+
+# ------------------------------------------------------------------------------------------------------- host
+
+
+class Host:
+    """What a module sees of its container, kept."""
+
+    directory = None
+
+    def __init__(self, unique_id: int, full_name: str) -> None:
+        self.identity = (unique_id, full_name)
+        self.told: list[tuple[str, Any]] = []
+
+    def error(self, where: str, error: BaseException) -> None:
+        self.told.append((where, error))
+
+    def state(self, label: str) -> None:
+        self.told.append(("state", label))
+
+    def parameters(self, changed: dict[str, Any]) -> None: ...
+
+
+def test_the_host_hears_of_errors_of_any_node_and_they_are_counted(
+    make: Callable[..., ComponentManager], wait_for: Any
+) -> None:
+    hosts: list[Host] = []
+
+    def host(unique_id: int, full_name: str) -> Host:
+        hosts.append(Host(unique_id, full_name))
+        return hosts[-1]
+
+    manager = make(host_factory=host)
+    unique_id = loaded(manager, Raising, node_namespace="/r", node_name="n")
+    wait_for(lambda: hosts[0].told)
+    assert hosts[0].identity == (unique_id, "/r/n")
+    where, error = hosts[0].told[0]
+    assert where == "Raising.on_timer (timer, 0.01 s)"
+    assert str(error) == "wheel came off"
+    assert manager.errors(unique_id) == (1, "Raising.on_timer (timer, 0.01 s): ValueError: wheel came off")
+
+
+def test_a_module_finds_its_host(make: Callable[..., ComponentManager], wait_for: Any) -> None:
+    hosts: list[Host] = []
+
+    def host(unique_id: int, full_name: str) -> Host:
+        hosts.append(Host(unique_id, full_name))
+        return hosts[-1]
+
+    manager = make(host_factory=host)
+    unique_id = loaded(manager, Modular)
+    manager.run(unique_id, lambda n: n.trigger_configure(), 5.0)
+    assert ("state", "inactive") in hosts[0].told
+
+
+def test_rclpy_is_ok_while_a_manager_runs_and_the_default_context_is_given_back(
+    make: Callable[..., ComponentManager],
+) -> None:
+    assert not rclpy.ok()
+    manager = make()
+    assert rclpy.ok()
+    unique_id = loaded(manager, Plain)
+    manager.run(unique_id, lambda n: rclpy.shutdown(), 5.0)
+    assert rclpy.ok()
+    assert "rclpy.shutdown()" in manager.errors(unique_id)[1]
+    manager.close()
+    assert not rclpy.ok()
+
+
+def test_a_default_context_of_the_program_is_left_alone(make: Callable[..., ComponentManager], domain: int) -> None:
+    rclpy.init(args=[])
+    try:
+        before = rclpy.get_default_context()
+        make().close()
+        assert rclpy.get_default_context() is before
+        assert rclpy.ok()
+    finally:
+        rclpy.try_shutdown()
+
+
+# ------------------------------------------------------------------------------------------------------ close
+
+
+def test_close_takes_everything_down_and_refuses_what_comes_after(
+    manager: ComponentManager, context: Any, wait_for: Any
+) -> None:
+    for i in range(3):
+        loaded(manager, Plain, node_name=f"n{i}")
+    observer = Node("observer", context=context)
+    wait_for(lambda: observer.count_publishers("/out") == 3)
+    manager.close()
+    assert manager.list() == []
+    wait_for(lambda: observer.count_publishers("/out") == 0)
+    response = manager.load(request(Plain))
+    assert not response.success and "closing" in response.error_message
+
+
+class Sleeper(Node):
+    """Its constructor takes long."""
+
+    def __init__(self) -> None:
+        super().__init__("sleeper")
+        for _ in range(3000):
+            time.sleep(0.01)
+
+
+def test_close_ends_a_constructor_that_runs(make: Callable[..., ComponentManager], wait_for: Any) -> None:
+    manager = make()
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(manager.load(request(Sleeper))), daemon=True)
+    thread.start()
+    observer = manager.context
+    wait_for(lambda: manager.register.taken().get("/sleeper"))
+    start = time.monotonic()
+    manager.close()
+    wait_for(lambda: answers)
+    assert time.monotonic() - start < 3.0
+    assert not answers[0].success
+    assert observer.ok()
+
+
+def test_parameters_of_a_request_win_over_those_that_the_class_passes(make: Callable[..., ComponentManager]) -> None:
+    manager = make()
+    unique_id = loaded(
+        manager, Overriding, parameters=[Parameter("speed", value=2.0).to_parameter_msg()], node_name="other"
+    )
+    node = manager.node(unique_id)
+    assert node.get_parameter("speed").value == 2.0
+    assert node.get_parameter("gain").value == 0.5
+
+
+class Overriding(Node):
+    """A class that passes options of its own to ``Node.__init__``."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "overriding",
+            parameter_overrides=[Parameter("speed", value=1.0), Parameter("gain", value=0.5)],
+            automatically_declare_parameters_from_overrides=True,
+        )

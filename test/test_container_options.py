@@ -1,0 +1,130 @@
+"""What a load request and a container's command line ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+
+from composition_interfaces.srv import LoadNode
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
+from rclpy.parameter import Parameter
+
+from dimos_ros.container.load_options import LoadOptions
+from dimos_ros.container.main import _log_arguments, _ros_arguments, _without_name, parser
+from dimos_ros.container.node_register import NodeRegister
+from dimos_ros.exceptions import LoadRefusedError
+
+
+def options(container_arguments: tuple[str, ...] = (), **fields: Any) -> LoadOptions:
+    for field in ("parameters", "extra_arguments"):
+        fields[field] = [Parameter(n, value=v).to_parameter_msg() for n, v in fields.get(field, {}).items()]
+    return LoadOptions.from_request(LoadNode.Request(**fields), container_arguments)
+
+
+def test_arguments_come_in_the_order_of_the_contract() -> None:
+    asked = options(node_name="n", node_namespace="/r", remap_rules=["a:=b", "c:=d"])
+    assert asked.arguments == ["--ros-args", "-r", "a:=b", "-r", "c:=d", "-r", "__node:=n", "-r", "__ns:=/r"]
+
+
+def test_without_a_name_nothing_is_remapped() -> None:
+    assert options().arguments == ["--ros-args"]
+    assert options().full_name() == ""
+
+
+def test_a_namespace_may_be_written_without_its_slash() -> None:
+    assert options(node_name="n", node_namespace="fleet/robot1").full_name() == "/fleet/robot1/n"
+
+
+def test_arguments_of_the_container_come_last_and_only_if_asked_for() -> None:
+    assert options(("-r", "x:=y")).arguments == ["--ros-args"]
+    forwarded = options(("-r", "x:=y"), remap_rules=["a:=b"], extra_arguments={"forward_global_arguments": True})
+    assert forwarded.arguments == ["--ros-args", "-r", "a:=b", "-r", "x:=y"]
+
+
+def test_a_parameter_without_a_value_is_passed_on_as_that() -> None:
+    request = LoadNode.Request(parameters=[ParameterMessage(name="unset", value=ParameterValue(type=0))])
+    (parameter,) = LoadOptions.from_request(request).parameters
+    assert parameter.type_ == Parameter.Type.NOT_SET
+
+
+def test_a_parameter_of_no_type_is_refused_by_its_name() -> None:
+    request = LoadNode.Request(parameters=[ParameterMessage(name="odd", value=ParameterValue(type=99))])
+    with pytest.raises(LoadRefusedError, match="'odd'"):
+        LoadOptions.from_request(request)
+
+
+def test_a_log_level_that_is_none_is_refused_with_those_there_are() -> None:
+    with pytest.raises(LoadRefusedError, match=r"Log level 15 is not supported; .*10 debug"):
+        options(log_level=15)
+
+
+def test_forwarded_arguments_are_those_for_ros_without_the_containers_name() -> None:
+    line = "container --executor multi --ros-args -r __node:=c -r __ns:=/x -r a:=b -p n:=1 --log-level debug -- --x"
+    given = _ros_arguments(line.split())
+    assert given[:4] == ["-r", "__node:=c", "-r", "__ns:=/x"]
+    assert _without_name(given) == ["-r", "a:=b", "-p", "n:=1", "--log-level", "debug"]
+
+
+def test_processes_of_nodes_get_what_is_for_the_log() -> None:
+    line = "-r a:=b --log-level debug --disable-rosout-logs --log-config-file f -p n:=1"
+    assert _log_arguments(line.split()) == ["--log-level", "debug", "--disable-rosout-logs", "--log-config-file", "f"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("", {"executor": "events", "isolated": True, "processes": False, "threads": None}),
+        ("--executor single --no-isolated", {"executor": "single", "isolated": False}),
+        ("--executor multi --threads 3", {"executor": "multi", "threads": 3}),
+        ("--isolated --use_multi_threaded_executor", {"isolated": True, "executor": "multi"}),
+        ("--processes --respawn", {"processes": True, "respawn": True}),
+    ],
+)
+def test_the_command_line_says_how_nodes_are_run(line: str, found: dict[str, Any]) -> None:
+    parsed = vars(parser().parse_args(line.split()))
+    assert {name: parsed[name] for name in found} == found
+
+
+@pytest.mark.parametrize("line", ["--executor fast", "--threads 0", "--threads x", "--nonsense"])
+def test_a_command_line_that_is_wrong_is_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args(line.split())
+    assert caught.value.code == 2
+    assert line.split()[-1] in capsys.readouterr().err
+
+
+def test_ids_of_refused_requests_are_given_again_and_no_others() -> None:
+    register = NodeRegister()
+    assert register.begin("/a") == 1
+    register.release(1, refused=True)
+    assert register.begin("/a") == 1
+    register.release(1)
+    assert register.begin("/a") == 2
+    assert register.begin("/b") == 3
+    register.release(2, refused=True)  # not the last one any more
+    assert register.begin("/c") == 4
+
+
+def test_a_name_is_taken_from_when_it_is_expected_until_it_is_released() -> None:
+    register = NodeRegister()
+    first = register.begin("/a")
+    with pytest.raises(LoadRefusedError, match="is being loaded"):
+        register.begin("/a")
+    register.claim("/other", first)
+    register.ready(first)
+    second = register.begin("/a")
+    with pytest.raises(LoadRefusedError, match="/other runs in this container already, with unique_id 1"):
+        register.claim("/other", second)
+    register.release(first)
+    register.claim("/other", second)
+
+
+def test_the_containers_own_name_is_refused() -> None:
+    register = NodeRegister()
+    register.reserve("/container")
+    with pytest.raises(LoadRefusedError, match="name of the container"):
+        register.begin("/container")
