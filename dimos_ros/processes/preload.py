@@ -1,0 +1,91 @@
+"""What the fork server has ready before the first fork, so that no container pays for it again."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+
+from dimos_ros.transport.heap import keep_freed_memory
+
+MODULES = (
+    "asyncio",
+    "rclpy",
+    "rclpy.executors",
+    "rclpy.experimental",
+    "rclpy.lifecycle",
+    "rclpy.parameter",
+    "rclpy.serialization",
+    "dimos_ros.blueprint.plan",
+    "dimos_ros.container.hosted",
+    "dimos_ros.module",
+    "dimos_ros.module.call_server",
+    "dimos_ros.module.node_parameters",
+    "dimos_ros.module.proxy",
+)
+MESSAGE_TYPES = (
+    "builtin_interfaces.msg:Time",
+    "composition_interfaces.srv:ListNodes",
+    "composition_interfaces.srv:LoadNode",
+    "composition_interfaces.srv:UnloadNode",
+    "dimos_interfaces.srv:Call",
+    "geometry_msgs.msg:PoseStamped",
+    "geometry_msgs.msg:Twist",
+    "lifecycle_msgs.msg:TransitionEvent",
+    "lifecycle_msgs.srv:ChangeState",
+    "lifecycle_msgs.srv:GetAvailableStates",
+    "lifecycle_msgs.srv:GetAvailableTransitions",
+    "lifecycle_msgs.srv:GetState",
+    "nav_msgs.msg:OccupancyGrid",
+    "nav_msgs.msg:Odometry",
+    "nav_msgs.msg:Path",
+    "rcl_interfaces.msg:Log",
+    "rcl_interfaces.msg:ParameterEvent",
+    "rcl_interfaces.srv:DescribeParameters",
+    "rcl_interfaces.srv:GetParameterTypes",
+    "rcl_interfaces.srv:GetParameters",
+    "rcl_interfaces.srv:ListParameters",
+    "rcl_interfaces.srv:SetParameters",
+    "rcl_interfaces.srv:SetParametersAtomically",
+    "rosgraph_msgs.msg:Clock",
+    "sensor_msgs.msg:Image",
+    "sensor_msgs.msg:LaserScan",
+    "std_msgs.msg:String",
+    "std_srvs.srv:Trigger",
+    "tf2_msgs.msg:TFMessage",
+    "type_description_interfaces.srv:GetTypeDescription",
+)
+
+
+TYPE_SUPPORTS = ("fastrtps_c", "introspection_c")
+"""Kinds of type support that the DDS implementation loads when a type is used first."""
+
+
+def preload() -> None:
+    """Import what containers import, and load the shared libraries that a node maps."""
+    keep_freed_memory()
+    for name in MODULES:
+        importlib.import_module(name)
+    from rclpy.type_support import check_for_type_support
+    from rclpy.utilities import get_rmw_implementation_identifier
+
+    get_rmw_implementation_identifier()  # loads the DDS implementation
+    packages = set()
+    for path in MESSAGE_TYPES:
+        module, _, name = path.partition(":")
+        try:
+            check_for_type_support(getattr(importlib.import_module(module), name))
+        except ImportError:
+            continue  # a ROS without this package: whoever uses it says so
+        packages.add(module.partition(".")[0])
+    for package in sorted(packages):
+        for kind in TYPE_SUPPORTS:
+            # Another DDS implementation has others.
+            with contextlib.suppress(OSError):
+                ctypes.CDLL(f"lib{package}__rosidl_typesupport_{kind}.so")
+
+
+def warm_logging() -> None:
+    """Do what a process's first log message does: look where each module came from, for 20 ms."""
+    with contextlib.suppress(ImportError, AttributeError):  # rclpy's own affair
+        importlib.import_module("rclpy.impl.rcutils_logger").CallerId()

@@ -1,0 +1,48 @@
+"""Which message types carry images, read from their definitions: that takes no import of their code."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+from pathlib import Path
+
+NOT_LARGE = frozenset({"visualization_msgs"})
+"""Packages whose raw bytes are rare extras, such as a marker's texture."""
+_BYTES = re.compile(r"(?:uint8|byte)\[\]")
+_TYPE = re.compile(r"([a-z][a-z0-9_]*/)?(?:msg/)?([A-Z][A-Za-z0-9]*)(?:\[.*\])?")
+
+
+def carries_bytes(message_type: str) -> bool:
+    """Whether messages of a type, such as sensor_msgs/msg/Image, hold raw bytes of no set length.
+
+    So do images, point clouds, and what is made of them. A type whose definition is not installed does not.
+    """
+    return _carries_bytes(message_type, os.environ.get("AMENT_PREFIX_PATH", ""))
+
+
+@functools.cache
+def _carries_bytes(message_type: str, prefixes: str) -> bool:
+    package, _, name = message_type.partition("/")
+    looked_at: set[tuple[str, str]] = set()
+    left = [(package, name.rpartition("/")[2])]
+    while left:
+        package, name = left.pop()
+        if package in NOT_LARGE or (package, name) in looked_at:
+            continue
+        looked_at.add((package, name))
+        for field in _field_types(package, name, prefixes):
+            if _BYTES.fullmatch(field):
+                return True
+            if nested := _TYPE.fullmatch(field):
+                left.append(((nested[1] or package).rstrip("/"), nested[2]))
+    return False
+
+
+def _field_types(package: str, name: str, prefixes: str) -> list[str]:
+    for prefix in prefixes.split(os.pathsep):
+        with contextlib.suppress(OSError, ValueError):
+            text = (Path(prefix) / "share" / package / "msg" / f"{name}.msg").read_text()
+            return [line.split()[0] for line in text.splitlines() if line.strip()]
+    return []
