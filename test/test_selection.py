@@ -1,0 +1,95 @@
+"""Which instance is meant by a namespace, a class and a node name: never the first that fits."""
+
+from __future__ import annotations
+
+import pytest
+
+from dimos_ros.blueprint.instance_key import InstanceKey
+from dimos_ros.coordinator.selection import Candidate, select, select_namespace
+from dimos_ros.exceptions import AmbiguousInstanceError, InstanceNotFoundError, InvalidNameError
+
+
+def candidate(path: str, class_name: str) -> Candidate:
+    return Candidate(InstanceKey.parse(path), class_name, (f"pkg.mod:{class_name}", "pkg.mod:Base"))
+
+
+RUNNING = [
+    candidate("robot1/mapper", "Mapper"),
+    candidate("robot2/mapper", "Mapper"),
+    candidate("robot2/front", "Camera"),
+    candidate("robot2/rear", "Camera"),
+    candidate("fleet/robot3/planner", "Planner"),
+    candidate("fleet_map", "FleetMap"),
+]
+
+
+@pytest.mark.parametrize("namespace", ["robot1", "/robot1", "/robot1/", "robot1/"])
+def test_all_spellings_of_a_namespace_are_one(namespace: str) -> None:
+    assert str(select(RUNNING, namespace, "Mapper")) == "robot1/mapper"
+
+
+def test_the_root_is_the_global_namespace_and_not_any() -> None:
+    assert str(select(RUNNING, "/", "FleetMap")) == "fleet_map"
+    with pytest.raises(InstanceNotFoundError, match=r"no Mapper under '/'; it runs under .*robot1"):
+        select(RUNNING, "/", "Mapper")
+
+
+@pytest.mark.parametrize("namespace", ["", None])
+def test_no_namespace_means_the_only_one_and_never_the_first(namespace: str | None) -> None:
+    assert str(select(RUNNING, namespace, "Planner")) == "fleet/robot3/planner"
+    with pytest.raises(AmbiguousInstanceError, match="robot1/mapper, robot2/mapper; give the namespace"):
+        select(RUNNING, namespace, "Mapper")
+
+
+def test_two_of_a_class_in_a_namespace_need_the_node_name() -> None:
+    with pytest.raises(AmbiguousInstanceError, match="robot2/front, robot2/rear; give the node name"):
+        select(RUNNING, "robot2", "Camera")
+    assert str(select(RUNNING, "robot2", "Camera", "rear")) == "robot2/rear"
+    assert str(select(RUNNING, "robot2", "", "rear")) == "robot2/rear"
+    with pytest.raises(InstanceNotFoundError, match="no Camera named 'reer' runs; there are robot2/rear, robot2/front"):
+        select(RUNNING, "robot2", "Camera", "reer")
+
+
+def test_a_class_may_be_named_by_import_path_also_that_of_a_base() -> None:
+    assert str(select(RUNNING, "robot1", "pkg.mod:Mapper")) == "robot1/mapper"
+    assert str(select(RUNNING, "robot1", "pkg.mod:Base")) == "robot1/mapper"
+    with pytest.raises(InstanceNotFoundError):
+        select(RUNNING, "robot1", "other.mod:Mapper")
+
+
+def test_unknown_names_are_answered_with_those_that_run_nearest_first() -> None:
+    with pytest.raises(InstanceNotFoundError, match="no Maper runs; classes that do: Mapper, "):
+        select(RUNNING, "robot1", "Maper")
+    with pytest.raises(InstanceNotFoundError, match="no Mapper under 'robo2'; it runs under robot2, robot1"):
+        select(RUNNING, "robo2", "Mapper")
+    with pytest.raises(InstanceNotFoundError, match="neither a class nor a node name"):
+        select(RUNNING, "robot1", "")
+    with pytest.raises(InstanceNotFoundError, match="classes that do: none"):
+        select([], "robot1", "Mapper")
+
+
+@pytest.mark.parametrize("namespace", ["1bot", "a__b", "robot 1", "机器人", "x" * 10_000, "//", "a//b"])
+def test_absurd_namespaces_are_refused_in_a_short_sentence(namespace: str) -> None:
+    with pytest.raises((InvalidNameError, InstanceNotFoundError)) as caught:
+        select(RUNNING, namespace, "Mapper")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("name", ["", "Картограф", "M" * 10_000, "__class__", "Mapper; rm"])
+def test_absurd_classes_are_refused_in_a_short_sentence(name: str) -> None:
+    with pytest.raises(InstanceNotFoundError) as caught:
+        select(RUNNING, "robot1", name)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_namespace_includes_those_below_it_and_no_other_of_a_like_name() -> None:
+    assert select_namespace(RUNNING, "/fleet/")[1] == [InstanceKey("fleet/robot3", "planner")]
+    assert len(select_namespace(RUNNING, "/")[1]) == len(RUNNING)
+    more = [*RUNNING, candidate("robot11/mapper", "Mapper")]
+    assert [str(key) for key in select_namespace(more, "robot1")[1]] == ["robot1/mapper"]
+    with pytest.raises(AmbiguousInstanceError, match="several namespaces run: /, fleet/robot3, robot1, robot2"):
+        select_namespace(RUNNING, "")
+    with pytest.raises(InstanceNotFoundError, match="nothing runs under 'robot5'; namespaces that do: robot"):
+        select_namespace(RUNNING, "robot5")
+    with pytest.raises(InstanceNotFoundError, match="nothing runs"):
+        select_namespace([], None)
