@@ -1,0 +1,97 @@
+"""The graph of a running fleet, as ROS itself sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from dimos_ros.cli.errors import UnreachableError
+from dimos_ros.cli.fleet_client import DISCOVERY_SECONDS, FleetClient
+from dimos_ros.cli.fleet_graph import FleetGraph, Link, Reference, Vertex
+from dimos_ros.cli.module_status import ModuleStatus
+
+EVERY_NODES_TOPICS = ("/parameter_events", "/rosout", "/clock")
+READERS = 8
+"""Nodes whose parameters are read at once."""
+SETTLE_SECONDS = 0.5
+"""How long the links have to stay the same to be taken for all that there are."""
+GRAPH_POLL_SECONDS = 0.05
+"""The graph has no event that a thread could wait for beside an executor."""
+STRING = 4
+"""``rcl_interfaces/msg/ParameterType.PARAMETER_STRING``"""
+
+
+def live_graph(client: FleetClient, modules: Sequence[ModuleStatus]) -> FleetGraph:
+    """Instances, their topics, and references between them.
+
+    Raises UnreachableError if a module that runs is not in the ROS graph.
+    """
+    running = [module for module in modules if module.process_id]
+    names = {module.full_node_name for module in modules}
+    _wait_for_nodes(client, [module.full_node_name for module in running])
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(pool.map(lambda module: _references(client, module.full_node_name, names), running))
+    references = [reference for some in found for reference in some]
+    vertices = [Vertex(module.full_node_name, module.class_name, module.state) for module in modules]
+    return FleetGraph.of(vertices, _settled_links(client, running), references)
+
+
+def _settled_links(client: FleetClient, running: Sequence[ModuleStatus]) -> list[Link]:
+    """All links. The graph tells of a node before it has told of all its endpoints, and does not say when it has."""
+    links: list[Link] = []
+    changed = started = time.monotonic()
+    while time.monotonic() < min(changed + SETTLE_SECONDS, started + DISCOVERY_SECONDS):
+        found = [link for module in running for link in _links(client, module)]
+        if found != links:
+            links, changed = found, time.monotonic()
+        time.sleep(GRAPH_POLL_SECONDS)
+    return links
+
+
+def _wait_for_nodes(client: FleetClient, wanted: Sequence[str]) -> None:
+    deadline = time.monotonic() + min(client.timeout, DISCOVERY_SECONDS)
+    while True:
+        there = {f"{space.rstrip('/')}/{name}" for name, space in client.node.get_node_names_and_namespaces()}
+        missing = [name for name in wanted if name not in there]
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise UnreachableError(
+                f"the coordinator lists {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}, which "
+                f"the ROS graph does not show after {DISCOVERY_SECONDS:g} s"
+            )
+        time.sleep(GRAPH_POLL_SECONDS)
+
+
+def _links(client: FleetClient, module: ModuleStatus) -> list[Link]:
+    from rclpy.node import NodeNameNonExistentError
+
+    node, name = client.node, module.full_node_name
+    where = (module.node_name, "/" + module.node_namespace.strip("/"))
+    try:
+        ends = [
+            ("out", node.get_publisher_names_and_types_by_node(*where)),
+            ("in", node.get_subscriber_names_and_types_by_node(*where)),
+        ]
+    except NodeNameNonExistentError:
+        return []  # it was unloaded or is being restarted
+    return [
+        Link(name, topic, direction, types[0])
+        for direction, topics in ends
+        for topic, types in topics
+        if topic not in EVERY_NODES_TOPICS and not topic.startswith(f"{name}/")
+    ]
+
+
+def _references(client: FleetClient, name: str, others: set[str]) -> list[Reference]:
+    """Parameters that name another module of the fleet: that is what a reference is."""
+    from rcl_interfaces.srv import GetParameters, ListParameters
+
+    listed = client.ask(f"{name}/list_parameters", ListParameters, ListParameters.Request()).result.names
+    values = client.ask(f"{name}/get_parameters", GetParameters, GetParameters.Request(names=listed)).values
+    return [
+        Reference(name, value.string_value, parameter)
+        for parameter, value in zip(listed, values, strict=True)
+        if value.type == STRING and value.string_value in others
+    ]

@@ -1,0 +1,84 @@
+"""Call a method of a module; without a method, list those it has."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+
+from dimos_ros.cli.completion import (
+    complete_class,
+    complete_method,
+    complete_namespace,
+    complete_node_name,
+    complete_nothing,
+)
+from dimos_ros.cli.errors import CommandError, UsageError
+from dimos_ros.cli.fleet_client import FleetClient
+from dimos_ros.cli.module_status import find
+from dimos_ros.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    complete_namespace(parser.add_argument("namespace", help='e.g. robot1; "/" is the global one'))
+    complete_class(parser.add_argument("module", metavar="class", help="class or node name, e.g. Mapper or mapper"))
+    complete_method(parser.add_argument("method", nargs="?", default="", help="e.g. clear"))
+    values = parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="argument",
+        help="a JSON value each (other text is taken as it is); or name=value each; or all in one JSON array or object",
+    )
+    complete_nothing(values)
+    name = parser.add_argument("--name", default="", help="node name, where several modules of the class run there")
+    complete_node_name(name)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> None:
+    packed = pack(arguments.arguments)
+    with FleetClient(arguments.coordinator, arguments.timeout) as client:
+        module = find(client.list_modules(), arguments.namespace, arguments.module, arguments.name)
+        response = client.call(module.full_node_name, arguments.method, packed)
+    called = f"{module.full_node_name}: {arguments.method or 'help'}"
+    if not response.success:
+        trace = f"\n{response.error_traceback.rstrip()}" if response.error_traceback else ""
+        raise CommandError(f"{called}: {response.error_type}: {response.error_message}{trace}")
+    value = json.loads(response.result) if response.result else None
+    if output.as_json:
+        output.json({"success": True, "module": module.full_node_name, "result": value})
+    elif not arguments.method:
+        output.text(methods(value or {}))
+    elif value is not None:
+        output.text(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def methods(found: Mapping[str, Mapping[str, str]]) -> str:
+    """What a module can be asked, one line a method: its signature and what it is for."""
+    width = max((len(method["signature"]) for method in found.values()), default=0)
+    lines = [f"{method['signature']:<{width}}  {method['summary']}".rstrip() for method in found.values()]
+    return "\n".join(lines) or "it has no calls"
+
+
+def pack(words: Sequence[str]) -> str:
+    """The arguments as the one JSON text that a module takes: an array or an object, "" for none.
+
+    Raises UsageError when named and unnamed ones are mixed.
+    """
+    if not words:
+        return ""
+    if len(words) == 1 and isinstance(_value(words[0]), (list, dict)):
+        return words[0]
+    pairs = [word.partition("=") for word in words]
+    named = [bool(equals) and name.isidentifier() for name, equals, _ in pairs]
+    if all(named):
+        return json.dumps({name: _value(value) for name, _, value in pairs})
+    if any(named):
+        raise UsageError(f"named and unnamed arguments do not mix: {' '.join(words)}; give all as name=value, or none")
+    return json.dumps([_value(word) for word in words])
+
+
+def _value(word: str) -> object:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word

@@ -1,0 +1,61 @@
+"""Watch the fleet: the table of `list`, renewed whenever something changes."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+from dimos_ros.cli.fleet_client import FleetClient
+from dimos_ros.cli.module_status import ModuleStatus, in_order
+from dimos_ros.cli.output import Output, on_terminal
+from dimos_ros.cli.status_table import status_table
+
+PERIOD = 0.5
+"""Seconds between looks at whether the coordinator is still there, and renewals of the uptime column."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Ends with the coordinator, or with Ctrl-C. With --json: one line for each change."
+
+
+def run(arguments: argparse.Namespace, output: Output) -> None:
+    with FleetClient(arguments.coordinator, arguments.timeout) as client:
+        try:
+            if output.is_terminal and not output.as_json:
+                _on_terminal(client, output)
+            else:
+                client.watch(_printer(output), lambda: None, PERIOD)
+        except KeyboardInterrupt:
+            return  # it is how one ends to watch
+        print(f"{client.coordinator} has ended", file=output.errors)
+
+
+def _printer(output: Output) -> Callable[[list[ModuleStatus]], None]:
+    def changed(modules: list[ModuleStatus]) -> None:
+        if output.as_json:
+            output.json([module.to_dict() for module in in_order(modules)], indent=None)
+        else:
+            output.table(status_table(modules))
+
+    return changed
+
+
+def _on_terminal(client: FleetClient, output: Output) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    modules: list[ModuleStatus] = []
+    since = time.monotonic()
+    with Live(console=Console(file=output.stream), auto_refresh=False) as live:
+
+        def changed(found: list[ModuleStatus]) -> None:
+            nonlocal since
+            modules[:] = found
+            since = time.monotonic()
+
+        def show() -> None:
+            table = status_table(modules, time.monotonic() - since)
+            live.update(on_terminal(table, live.console.width), refresh=True)
+
+        client.watch(changed, show, PERIOD)
