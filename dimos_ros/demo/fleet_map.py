@@ -1,0 +1,171 @@
+"""``FleetMap``: one map from those of all robots, and the demo's pictures and summary."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from pathlib import Path as FilePath
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import OccupancyGrid, Path
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+
+from dimos_ros import In, Module, Out, QoS, param, rpc
+from dimos_ros.demo import messages
+from dimos_ros.demo.grid import Grid, merged
+from dimos_ros.demo.mapper import MAPPING
+from dimos_ros.demo.messages import nanoseconds
+from dimos_ros.demo.report import Robot, progress_line, summary, title
+from dimos_ros.demo.scan_replay import AT_ORIGIN
+
+FROM_ALL = QoS(latched=True, depth=0)
+"""The robots share a topic: with a bounded history, one robot's message could push out another's."""
+
+
+class FleetMap(Module):
+    """Merges the maps of all robots, which arrive on one topic, each in a frame called after its robot.
+
+    The maps' frames are made known on TF as the same as map: the log's poses are in one frame.
+    Ends the fleet's run when every robot in ``robots`` has mapped all of its scans.
+    """
+
+    map: In[OccupancyGrid] = In(qos=FROM_ALL)
+    path: In[Path] = In(qos=FROM_ALL)
+    diagnostics: In[DiagnosticArray] = In(qos=FROM_ALL)
+    fleet_map: Out[OccupancyGrid] = Out(qos="latched")
+
+    robots: list[str] = param([], description="robots that the run waits for; without any it does not end by itself")
+    output: str = param(".", description="folder for the pictures")
+    stay: bool = param(False, description="go on when all is mapped, instead of ending the fleet's run")
+    resolution: float = param(0.1, minimum=0.01, read_only=True, description="metres a cell, as the robots' maps have")
+    publish_period: float = param(2.0, minimum=0.01, description="seconds between two fleet maps")
+    progress_period: float = param(2.0, minimum=0.1, description="seconds between two log lines on progress")
+
+    def on_configure(self, state: Any) -> None:
+        self._lock = threading.Lock()  # calls run beside the handlers
+        self._frames: set[str] = set()
+        self._robots = {name: Robot(name) for name in self.robots}
+        self._is_news = self._is_finished = False
+        self._last_progress = ""
+        self._tf_static = self.create_publisher(TFMessage, "tf_static", QoS(latched=True, depth=1).profile())
+
+    def on_activate(self, state: Any) -> None:
+        self._started = time.monotonic()
+        self._timers = [
+            self.create_timer(self.publish_period, self._publish),
+            self.create_timer(self.progress_period, self._tell_progress),
+            self.create_timer(0.1, self._finish_if_done),
+        ]
+
+    def on_deactivate(self, state: Any) -> None:
+        for timer in self._timers:
+            self.destroy_timer(timer)
+
+    def on_cleanup(self, state: Any) -> None:
+        self.destroy_publisher(self._tf_static)
+
+    def handle_map(self, message: OccupancyGrid) -> None:
+        """Take a robot's newest map in the place of the one before."""
+        grid = messages.grid_of(message)
+        if grid.resolution != self.resolution:
+            raise ValueError(
+                f"{message.header.frame_id} has {grid.resolution:g} m a cell, the fleet map has {self.resolution:g}"
+            )
+        with self._lock:
+            robot = self._robot(message.header, "map")
+            robot.grid = grid
+            self._is_news = True
+
+    def handle_path(self, message: Path) -> None:
+        """Take where a robot has been."""
+        points = messages.points_of(message)
+        with self._lock:
+            self._robot(message.header, "path").path = points
+
+    def handle_diagnostics(self, message: DiagnosticArray) -> None:
+        """Take how far a mapper is; other modules' diagnostics are passed over."""
+        for status in message.status:
+            if not status.name.endswith(f": {MAPPING}"):
+                continue
+            values = {one.key: one.value for one in status.values}
+            with self._lock:
+                robot = self._robot(message.header, "diagnostics")
+                robot.scans, robot.of = int(values["scans"]), int(values["scans in all"])
+                robot.seconds = float(values["log seconds"])
+
+    @rpc
+    def draw(self) -> list[str]:
+        """Draw the pictures of what is known by now; returns their paths."""
+        robots, _ = self._merged()
+        if not robots:
+            raise RuntimeError("there is no map yet to draw")
+        return [str(file) for file in self._draw(robots)]
+
+    def _robot(self, header: Header, kind: str) -> Robot:
+        """The robot that the frame of a message is called after, as seen from here; notes the message's stamp."""
+        namespace = header.frame_id.rpartition("/")[0] or header.frame_id
+        name = namespace.removeprefix(f"{self.get_namespace().strip('/')}/")
+        robot = self._robots.setdefault(name, Robot(name))
+        robot.stamps[kind] = nanoseconds(header.stamp)
+        if header.frame_id not in self._frames:
+            self._frames.add(header.frame_id)
+            self._publish_frames()
+        return robot
+
+    def _publish_frames(self) -> None:
+        """Tell TF that the frames of all robots' maps are the fleet's."""
+        own = self.frame("map")
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=own)
+        same = [(frame, AT_ORIGIN) for frame in sorted(self._frames - {own})]
+        self._tf_static.publish(messages.transforms(header, *same))
+
+    def _merged(self) -> tuple[list[Robot], Grid]:
+        """The robots whose maps are here, as they are now, and the map of them all."""
+        with self._lock:
+            robots = [copy.copy(robot) for robot in self._robots.values() if robot.grid is not None]
+        return robots, merged([robot.grid for robot in robots if robot.grid is not None], self.resolution)
+
+    def _publish(self) -> None:
+        if self._is_news:
+            self._is_news = False
+            _, whole = self._merged()
+            header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.frame("map"))
+            self.fleet_map.publish(messages.occupancy_grid(whole, header))
+
+    def _tell_progress(self) -> None:
+        line = progress_line(list(self._robots.values()))
+        if line != self._last_progress:
+            self._last_progress = line
+            self.get_logger().info(line)
+
+    def _finish_if_done(self) -> None:
+        robots = [self._robots[name] for name in self.robots if name in self._robots]
+        if self._is_finished or not robots or len(robots) < len(self.robots):
+            return
+        if not all(robot.is_done for robot in robots):
+            return
+        self._is_finished = True
+        seconds = time.monotonic() - self._started
+        self._tell_progress()
+        self._publish()
+        mapped, whole = self._merged()
+        text = summary(mapped, whole, seconds, self._draw(mapped))
+        if self.stay:
+            self.get_logger().info(text)
+        else:
+            self.finish(text)
+
+    def _draw(self, robots: list[Robot]) -> list[FilePath]:
+        # Drawing takes longer to import than the rest of the demo does.
+        from dimos_ros.demo.pictures import RobotMap, draw_fleet_map, draw_robot_maps
+
+        maps = [RobotMap(robot.name, robot.grid, robot.path) for robot in robots if robot.grid is not None]
+        folder = FilePath(self.output).expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return [
+            draw_fleet_map(maps, folder / "fleet_map.png", title(robots)),
+            draw_robot_maps(maps, folder / "robot_maps.png", "What each robot mapped"),
+        ]
