@@ -1,0 +1,151 @@
+"""Measurements as values: samples, and two of them compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Samples of one quantity, in the order in which they were taken."""
+
+    samples: tuple[float, ...]
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> Figure:
+        """From any sequence of numbers; what is not a number was not measured."""
+        return cls(tuple(float(sample) for sample in samples if not math.isnan(sample)))
+
+    def quantile(self, fraction: float) -> float:
+        """The sample below which that fraction of them lies; not a number where there are none."""
+        ordered = sorted(self.samples)
+        if not ordered:
+            return math.nan
+        place = fraction * (len(ordered) - 1)
+        low = math.floor(place)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+    @property
+    def median(self) -> float:
+        return self.quantile(0.5)
+
+    @property
+    def p99(self) -> float:
+        return self.quantile(0.99)
+
+    @property
+    def spread(self) -> float:
+        """Half of what lies between the quartiles: how far a typical sample is from the median."""
+        return (self.quantile(0.75) - self.quantile(0.25)) / 2
+
+    def to_dict(self) -> dict[str, Any]:
+        numbers = {"median": self.median, "p99": self.p99, "spread": self.spread}
+        kept = self.samples if len(self.samples) <= 50 else ()
+        return {"count": len(self.samples)} | {n: rounded(v) for n, v in numbers.items()} | {"samples": list(kept)}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is to be reached: a limit of ours, of our ratio to the rival, or of our difference from it."""
+
+    kind: str
+    """of ours: value, p99; of ours to the rival's: ratio, p99_ratio; ours less the rival's: more."""
+    limit: float
+    at_least: bool = False
+
+    def value(self, comparison: Comparison) -> float:
+        """What is held against the limit."""
+        ours, rival = comparison.ours, comparison.rival
+        if self.kind == "value":
+            return ours.median
+        if self.kind == "p99":
+            return ours.p99
+        if rival is None:
+            return math.nan
+        if self.kind == "more":
+            return ours.median - rival.median
+        if self.kind == "p99_ratio":
+            return ours.p99 / rival.p99 if rival.p99 else math.nan
+        return ours.median / rival.median if rival.median else math.nan
+
+    def is_reached(self, comparison: Comparison) -> bool:
+        value = self.value(comparison)
+        return value >= self.limit if self.at_least else value <= self.limit
+
+    def text(self, unit: str) -> str:
+        """The goal for people."""
+        bound = "at least" if self.at_least else "at most"
+        return {
+            "value": f"{bound} {self.limit:g} {unit}",
+            "p99": f"p99 {bound} {self.limit:g} {unit}",
+            "ratio": f"{bound} {self.limit:g} of it",
+            "p99_ratio": f"p99 {bound} {self.limit:g} of its p99",
+            "more": f"{bound} {self.limit:g} {unit} more",
+        }[self.kind]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One quantity, ours and the rival's. Where the rival does not do it at all, it is None."""
+
+    what: str
+    unit: str
+    ours: Figure
+    rival: Figure | None
+    goals: tuple[Goal, ...] = ()
+
+    @property
+    def ratio(self) -> float:
+        return Goal("ratio", 0).value(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        goals = [
+            {"goal": g.text(self.unit), "value": rounded(g.value(self)), "reached": g.is_reached(self)}
+            for g in self.goals
+        ]
+        return {
+            "what": self.what,
+            "unit": self.unit,
+            "ours": self.ours.to_dict(),
+            "rival": self.rival.to_dict() if self.rival else None,
+            "ratio": rounded(self.ratio),
+            "goals": goals,
+        }
+
+
+@dataclass
+class Result:
+    """What one benchmark measured."""
+
+    name: str
+    title: str
+    rival: str
+    """What ours is compared with."""
+    comparisons: list[Comparison] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(
+        self, what: str, unit: str, ours: Sequence[float], rival: Sequence[float] | None = None, *goals: Goal
+    ) -> Comparison:
+        """Add a quantity from samples."""
+        theirs = None if rival is None else Figure.of(rival)
+        self.comparisons.append(Comparison(what, unit, Figure.of(ours), theirs, goals))
+        return self.comparisons[-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "title": self.title,
+            "rival": self.rival,
+            "notes": self.notes,
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+        }
+
+
+def rounded(value: float) -> float | None:
+    """To four digits that count; None for what is not a number."""
+    return None if math.isnan(value) or math.isinf(value) else float(f"{value:.4g}")

@@ -1,0 +1,50 @@
+"""Images between two processes, reliable and best effort."""
+
+from __future__ import annotations
+
+from bench import modules
+from bench.coordinator import running
+from bench.domain import own_domain
+from bench.figures import Goal, Result
+from bench.pairs import Modules, measure, plain_nodes
+from bench.scale import Scale
+from dimos_ros import autoconnect
+
+KINDS = (
+    ("vga", "reliable", "0.9 MB reliable", modules.VgaSender, modules.VgaReceiver),
+    ("vga", "best_effort", "0.9 MB best effort", modules.VgaBestEffortSender, modules.VgaBestEffortReceiver),
+    ("hd", "reliable", "6.2 MB reliable", modules.HdSender, modules.HdReceiver),
+    ("hd", "best_effort", "6.2 MB best effort", modules.HdBestEffortSender, modules.HdBestEffortReceiver),
+)
+
+
+def run(scale: Scale) -> Result:
+    """At 10 Hz from a timer, and as many as go."""
+    result = Result("image", "Streams of images", "plain rclpy nodes with ROS's default transports")
+    count, flat_out, rounds = scale.pick((20, 60, 2), (10, 30, 1), (3, 3, 1))
+    for kind, reliability, title, sender, receiver in KINDS:
+        with (
+            own_domain(),
+            running(autoconnect(sender.blueprint(), receiver.blueprint())) as coordinator,
+            plain_nodes("/plain", kind, reliability) as rival,
+        ):
+            ours = Modules(coordinator, sender, receiver)
+            figures = {pair: ([], [], []) for pair in (ours, rival)}
+            for pair in figures:
+                measure(pair, 3, 10.0)
+            for _ in range(rounds):
+                for pair, (latency, arrived, rate) in figures.items():
+                    steady = measure(pair, count, 10.0)
+                    latency += steady["latencies"]
+                    arrived.append(100 * steady["count"] / count)
+                    rate.append(measure(pair, flat_out, 0.0)["rate"])
+        result.add(f"{title} at 10 Hz: latency", "ms", figures[ours][0], figures[rival][0], Goal("ratio", 0.25))
+        complete = Goal("value", 100.0, at_least=True)
+        result.add(f"{title} at 10 Hz: arrived", "%", figures[ours][1], figures[rival][1], complete)
+        faster = Goal("ratio", 4.0, at_least=True)
+        result.add(f"{title} flat out: arrived", "1/s", figures[ours][2], figures[rival][2], faster)
+    result.notes.append("Latency is of the images that arrived: by default, best-effort ones are the lucky few.")
+    result.notes.append(
+        "A rate is what arrived, over the time from the first that arrived was sent to the last was sent or came."
+    )
+    return result

@@ -1,0 +1,38 @@
+"""The benchmarks, by name."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Sequence
+
+from bench.figures import Result
+from bench.scale import Scale
+
+NAMES = (
+    "boot",
+    "restart",
+    "call",
+    "stream",
+    "image",
+    "numpy_image",
+    "memory",
+    "idle",
+    "shutdown",
+    "upstream",
+)
+
+
+def select(names: Sequence[str]) -> list[str]:
+    """The benchmarks that are meant, in order; all of them where no names are given. Raises LookupError."""
+    for name in names:
+        if name not in NAMES:
+            near = difflib.get_close_matches(name, NAMES, len(NAMES), 0.0)
+            raise LookupError(f"no benchmark {name!r}; there are {', '.join(near)}")
+    return [name for name in NAMES if not names or name in names]
+
+
+def benchmark(name: str) -> Callable[[Scale], Result]:
+    """The function that measures."""
+    run: Callable[[Scale], Result] = importlib.import_module(f"bench.{name}").run
+    return run
