@@ -96,7 +96,10 @@ class Unruly(Node):
         self.at_end = ""
         self.declare_parameter("obeyed", 0)
         self.subscription = self.create_subscription(String, "~/order", self.on_order, 10)
-        self.service = self.create_service(SetBool, "~/fail_if", self.on_fail_if, qos_profile=QoSProfile(depth=100))
+        self.offered = [
+            self.create_service(SetBool, f"~/{name}", callback, qos_profile=QoSProfile(depth=100))
+            for name, callback in (("fail_if", self.on_fail_if), ("forget_if", self.on_forget_if))
+        ]
 
     def on_order(self, message: String) -> None:
         word, _, rest = message.data.partition(" ")
@@ -114,6 +117,10 @@ class Unruly(Node):
             raise ValueError("told to")
         response.success = True
         return response
+
+    def on_forget_if(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response | None:
+        response.success = True
+        return None if request.data else response
 
     def obey(self, order: str) -> None:
         count = self.get_parameter("obeyed").value + 1
@@ -155,7 +162,7 @@ class Ten(Node):
         super().__init__("ten")
         self.publishers_ = [self.create_publisher(String, f"out{i}", 10) for i in range(3)]
         self.subscriptions_ = [self.create_subscription(String, f"in{i}", self.on_message, 10) for i in range(3)]
-        self.services_ = [self.create_service(Trigger, f"service{i}", self.on_call) for i in range(2)]
+        self.offered = [self.create_service(Trigger, f"service{i}", self.on_call) for i in range(2)]
         self.client = self.create_client(Trigger, "service9")
         self.timer = self.create_timer(0.01, self.on_timer)
 

@@ -126,6 +126,66 @@ def test_a_response_of_the_wrong_type_is_an_error_and_leaves_the_service_up(serv
     assert caller.call(SetBool.Request(), 5.0).success
 
 
+def test_a_client_that_is_known_by_half_is_tried_for_again_and_keeps_nobody_waiting(domain: int) -> None:
+    program = """
+import threading, time
+import rclpy
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from test_msgs.srv import BasicTypes
+from dimos_ros.ros import responses
+from dimos_ros.ros.concurrent_service import ConcurrentService
+from dimos_ros.ros.service_caller import ServiceCaller
+
+responses.SECONDS = 0.5
+rclpy.init()
+node = rclpy.create_node("both")
+arrived = threading.Event()
+
+def answer(request):
+    if request.int64_value == 1:
+        arrived.set()
+    return BasicTypes.Response(int64_value=request.int64_value + 1)
+
+service = ConcurrentService(node, BasicTypes, "~/service", answer)
+# Its end that sends requests fits the service, the one that takes responses asks for more than it offers.
+late = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+half = node.create_client(BasicTypes, service.name, qos_profile=late)
+while not arrived.wait(0.05):
+    half.call_async(BasicTypes.Request(int64_value=1))
+caller = ServiceCaller(node, BasicTypes, service.name)
+assert caller.wait_for_service(5.0)
+started = time.monotonic()
+assert caller.call(BasicTypes.Request(int64_value=2), 5.0).int64_value == 3
+assert time.monotonic() - started < 0.4
+time.sleep(1.0)  # until the service gives up
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert "/both/service: the answer was not sent: the client could not be reached for 0.5 s" in ended.stderr
+
+
+def test_every_one_of_many_processes_that_start_at_once_gets_its_answer(serve: Any) -> None:
+    service, _ = serve(lambda request: Trigger.Response(success=True, message="here"), Trigger)
+    ask = f"""
+import rclpy
+from std_srvs.srv import Trigger
+
+rclpy.init()
+node = rclpy.create_node("asker")
+client = node.create_client(Trigger, {service.name!r})
+assert client.wait_for_service(20.0)
+answer = client.call_async(Trigger.Request())
+rclpy.spin_until_future_complete(node, answer, timeout_sec=15.0)
+print(answer.result().message)
+"""
+    with ThreadPoolExecutor(8) as threads:
+        run = [
+            threads.submit(subprocess.run, [sys.executable, "-c", ask], capture_output=True, text=True, timeout=60)
+            for _ in range(40)
+        ]
+    assert [one.result().stdout for one in run] == ["here\n"] * 40, [one.result().stderr for one in run]
+
+
 def test_the_deadline_ends_a_call_and_a_late_answer_disturbs_no_other(serve: Any) -> None:
     go_on = threading.Event()
 

@@ -208,14 +208,19 @@ def test_whatever_a_callback_does_is_logged_and_ends_no_other(
     wait_for(lambda: client.parameters(name, "obeyed") >= [1])
 
 
-def test_a_batch_is_worked_off_to_its_end_when_its_first_message_raises(client: ContainerClient, wait_for: Any) -> None:
+@pytest.mark.parametrize("how", ["fail_if", "forget_if"])
+def test_a_batch_is_worked_off_to_its_end_when_its_first_callbacks_fail(
+    client: ContainerClient, wait_for: Any, how: str
+) -> None:
     name = client.loaded("Unruly", node_namespace="/r").full_node_name
-    service = client.client(SetBool, f"{name}/fail_if")
-    failing = [client.send(service, SetBool.Request(data=True)) for _ in range(5)]
-    good = [client.send(service, SetBool.Request(data=False)) for _ in range(5)]
-    wait_for(lambda: all(future.done() for future in good))
+    service = client.client(SetBool, f"{name}/{how}")
+    with client.logs() as logs:
+        failing = [client.send(service, SetBool.Request(data=True)) for _ in range(5)]
+        good = [client.send(service, SetBool.Request(data=False)) for _ in range(5)]
+        wait_for(lambda: all(future.done() for future in good))
+        wait_for(lambda: len(_errors(logs, "r.unruly")) >= 5)
     assert all(future.result().success for future in good)
-    # As with any rclpy node, a callback that raised has no answer.
+    # As with any rclpy node, a callback that raised, or gave nothing, has no answer.
     assert not any(future.done() for future in failing)
 
 

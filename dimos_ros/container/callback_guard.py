@@ -19,6 +19,7 @@ from typing import Any
 from rclpy.node import Node
 
 from dimos_ros.container.fork_guard import leave_fork
+from dimos_ros.ros.responses import send_from_executor
 
 _NO_ANSWER = object()
 
@@ -101,7 +102,7 @@ class CallbackGuard:
         where = f"{_name_of(callback)} ({_describe(kind, entity)})"
         entity.callback = self._guarded(callback, where, _NO_ANSWER if kind == "service" else None)
         if kind == "service":
-            entity.send_response = functools.partial(_send, entity.send_response)
+            entity.send_response = functools.partial(self._send, entity, where)
 
     def _guarded(self, callback: Callable[..., Any], where: str, failed: Any) -> Callable[..., Any]:
         """``callback``, giving ``failed`` instead of raising."""
@@ -139,6 +140,16 @@ class CallbackGuard:
         guarded.guarded = True  # type: ignore[attr-defined]
         return guarded
 
+    def _send(self, service: Any, where: str, response: Any, header: Any) -> None:
+        """Send a service's response. Where the callback raised there is none, as with any rclpy node."""
+        if response is _NO_ANSWER:
+            return
+        wanted = service.srv_type.Response
+        if isinstance(response, wanted):
+            send_from_executor(service.handle, response, getattr(header, "request_id", header))
+        else:
+            self._report(where, TypeError(f"the answer is a {type(response).__name__}, not a {wanted.__name__}"))
+
     def _left(self, ident: int, outer: str | None) -> None:
         if outer is None:
             self._running.pop(ident, None)
@@ -161,12 +172,6 @@ _KINDS = {
     "waitable": ("add_waitable", "waitables"),
 }
 """Kinds of entity with a callback: the method of Node that adds one, and the attribute that lists them."""
-
-
-def _send(send: Callable[[Any, Any], None], response: Any, header: Any) -> None:
-    """Send a service's response. Where the callback raised there is none, as with any rclpy node."""
-    if response is not _NO_ANSWER:
-        send(response, header)
 
 
 def _name_of(callback: Any) -> str:

@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile
 from rclpy.type_support import check_is_valid_srv_type
 
 from dimos_ros.ros.at_exit import close_at_exit
+from dimos_ros.ros.responses import send
 from dimos_ros.ros.threads import CachedThreads
 
 SERVICE_QOS = QoSProfile(depth=200)
@@ -107,8 +108,7 @@ class ConcurrentService:
             self._logger.error(f"{self.name}: {traceback.format_exc()}")
             response = self._on_error(error)
         try:
-            with self._service:
-                self._service.service_send_response(response, header.request_id)
+            send(self._service, response, header.request_id)
         except _rclpy.InvalidHandle:
             pass  # closed meanwhile: there is nobody left to answer for
         except Exception as error:
