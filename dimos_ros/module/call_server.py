@@ -120,7 +120,7 @@ class CallServer:
             if not self._module.is_active:
                 raise TargetInactiveError(f"{self._name} is not active: {method}() was not run")
             given = arguments and not arguments.isspace()
-            data = from_json(arguments, f"the arguments of {method}()") if given else {}
+            data = from_json(arguments, f"the argument text of {method}()") if given else {}
             encoded = isinstance(data, dict) and data.pop(ENCODED, False) is True
             values = hints.arguments(data)
         except CallError as error:

@@ -20,6 +20,10 @@ REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
 """Default of a parameter that has to be given."""
 
 
+WIDEST = 40
+"""Characters; a name or signature that is longer is left out of account where columns are made as wide as the widest."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """An ``In`` or ``Out``: a relative topic named after the attribute.
@@ -133,7 +137,7 @@ class Interface:
             served = f" as {call.service_type}" if call.service_type else ""
             tail = f": {call.summary}" if call.summary else ""
             rows.append(("call", f"{call.name}{call.signature}", f"{served}{tail}".strip(" :")))
-        width = max((len(name) for _, name, _ in rows), default=0)
+        width = max((len(name) for _, name, _ in rows if len(name) <= WIDEST), default=0)
         lines += [f"  {kind:<9} {name:<{width}}  {text}".rstrip() for kind, name, text in rows]
         return "\n".join(lines)
 
