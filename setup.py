@@ -77,6 +77,7 @@ setup(
     ],
     python_requires=">=3.10",
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},  # has `colcon test` run it
     zip_safe=False,
     cmdclass={"install": InstallWithInterfaces, "develop": DevelopWithInterfaces},
     entry_points={

@@ -18,7 +18,7 @@ NOT_A_KEY = {
     "pydantic_core": "comes with pydantic",
 }
 KEYS = {"yaml": "python3-yaml"}
-PYTHON_KEY = {"argcomplete", "matplotlib", "numpy", "psutil", "pydantic", "rich"}
+PYTHON_KEY = {"argcomplete", "matplotlib", "numpy", "psutil", "pydantic", "pytest", "rich"}
 NOT_IMPORTED = {
     "launch_ros": "by the launch file",
     "launch": "by the launch file",
@@ -45,8 +45,12 @@ def imported(folder: str) -> dict[str, Path]:
 
 def keys(*tags: str) -> set[str]:
     """What package.xml names under some tags."""
+    return {element.text or "" for element in elements(*tags)}
+
+
+def elements(*tags: str) -> list[ElementTree.Element]:
     manifest = ElementTree.parse(ROOT / "package.xml").getroot()
-    return {element.text or "" for tag in tags for element in manifest.iter(tag)}
+    return [element for tag in tags for element in manifest.iter(tag)]
 
 
 def key(name: str) -> str:
@@ -58,6 +62,17 @@ def test_everything_that_is_imported_is_a_dependency(folder: str) -> None:
     used = {key(name): path.relative_to(ROOT) for name, path in imported(folder).items() if name not in NOT_A_KEY}
     missing = {name: path for name, path in used.items() if name not in keys("depend", "exec_depend")}
     assert not missing
+
+
+def test_everything_that_tests_import_is_a_dependency() -> None:
+    beside_the_tests = {path.stem for folder in ("test", "tools") for path in (ROOT / folder).glob("*.py")}
+    used = {key(name) for name in imported("test") if name not in {*NOT_A_KEY, *beside_the_tests, "bench"}}
+    assert used - keys("depend", "exec_depend", "test_depend") == set()
+
+
+def test_no_dependency_is_named_twice() -> None:
+    named = [(element.tag, element.text) for element in elements("depend", "exec_depend", "test_depend")]
+    assert len(named) == len(set(named))
 
 
 def test_no_dependency_is_left_over() -> None:

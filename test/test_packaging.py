@@ -63,7 +63,10 @@ class Workspace:
         lists.write_text(lists.read_text().replace(f"  {interface}\n", ""))
 
     def build(self, *options: str) -> str:
-        command = [sys.executable, "-m", "colcon", "build", "--event-handlers", "console_direct+", *options]
+        return self.colcon("build", *options)
+
+    def colcon(self, verb: str, *options: str) -> str:
+        command = [sys.executable, "-m", "colcon", verb, "--event-handlers", "console_direct+", *options]
         completed = subprocess.run(command, cwd=self.path, env=self.environment, capture_output=True, text=True)
         assert completed.returncode == 0, completed.stdout + completed.stderr
         return completed.stdout
@@ -124,6 +127,11 @@ def test_plain_build_gives_a_complete_workspace_and_restores_a_deleted_install(w
     assert (prefix / "share" / "dimos_interfaces" / "cmake" / "dimos_interfacesConfig.cmake").is_file()
     if shutil.which("ros2"):
         assert "string node_namespace" in workspace.run("ros2 interface show dimos_interfaces/srv/RestartModule")
+
+    (workspace.source / "test").mkdir()
+    for name in ("conftest.py", "test_names.py"):
+        shutil.copy(ROOT / "test" / name, workspace.source / "test" / name)
+    assert " passed in " in workspace.colcon("test", "--return-code-on-test-failure")
 
     shutil.rmtree(workspace.path / "install")
     workspace.build()
