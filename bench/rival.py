@@ -103,7 +103,11 @@ def sender(node: Node, kind: str, reliability: str = "reliable") -> Commands:
 def receiver(node: Node, kind: str, reliability: str = "reliable") -> Commands:
     """As modules.Receiver."""
     arrivals = Arrivals(kind)
-    node.create_subscription(type(message_of(kind)), "messages", arrivals.note, _qos(reliability))
+
+    def take(message: Any) -> None:
+        arrivals.note(message)
+
+    node.create_subscription(type(message_of(kind)), "messages", take, _qos(reliability))
     return {"begin": arrivals.begin, "result": arrivals.result}
 
 

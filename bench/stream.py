@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 
 from bench import modules
 from bench.coordinator import running
@@ -12,47 +12,47 @@ from bench.pairs import Modules, measure, plain_nodes
 from bench.scale import Scale
 from dimos_ros import autoconnect
 
-KINDS = {
-    "text": ("50 B", modules.TextSender, modules.TextReceiver),
-    "scan": ("LaserScan, 720 beams", modules.ScanSender, modules.ScanReceiver),
-}
+KINDS = (
+    ("text", "50 B", modules.TextSender, modules.TextReceiver),
+    ("scan", "LaserScan, 720 beams", modules.ScanSender, modules.ScanReceiver),
+)
 
 
 def run(scale: Scale) -> Result:
-    """At 100 Hz from a timer, and as many as go."""
+    """At 100 Hz from a timer, and as many as go; of several pairs, as each pair of processes has its own pace."""
     result = Result("stream", "Streams of small messages", "plain rclpy nodes with the same executor")
-    at_100, flat_out, rounds = scale.pick((100, 2000, 8), (60, 1500, 2), (5, 20, 1))
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(own_domain())
-        blueprints = [kind.blueprint() for _, *pair in KINDS.values() for kind in pair]
-        named = [blueprint.namespace(f"pair{number // 2}") for number, blueprint in enumerate(blueprints)]
-        coordinator = stack.enter_context(running(autoconnect(*named)))
-        for kind, (title, sender, receiver) in KINDS.items():
-            ours = Modules(coordinator, sender, receiver)
-            with plain_nodes(f"/plain_{kind}", kind) as rival:
-                figures = {pair: ([], [], [], []) for pair in (ours, rival)}
+    at_100, flat_out, rounds, pairs = scale.pick((100, 2000, 2, 4), (60, 1500, 1, 2), (5, 20, 1, 1))
+    settle_seconds = scale.pick(2.0, 1.0, 0.0)
+    for kind, title, sender, receiver in KINDS:
+        ours, rival = ([], [], [], []), ([], [], [], [])
+        for _ in range(pairs):
+            with (
+                own_domain(),
+                running(autoconnect(sender.blueprint(), receiver.blueprint())) as coordinator,
+                plain_nodes("/plain", kind) as plain,
+            ):
+                both = [(ours, Modules(coordinator, sender, receiver)), (rival, plain)]
+                for _, pair in both:
+                    measure(pair, 5, 100.0)
+                time.sleep(settle_seconds)  # who came first still hears of those who came last
                 for _ in range(rounds):
-                    for pair, (latency, processor, rate, processor_flat) in figures.items():
+                    for (latency, processor, rate, processor_flat), pair in both:
                         steady = measure(pair, at_100, 100.0)
                         latency += steady["latencies"]
                         processor.append(steady["processor"])
                         flat = measure(pair, flat_out, 0.0)
                         rate.append(flat["rate"])
                         processor_flat.append(flat["processor"])
-            within_5 = Goal("ratio", 1.05)
-            result.add(f"{title} at 100 Hz: latency", "ms", figures[ours][0], figures[rival][0], within_5)
-            result.add(
-                f"{title} at 100 Hz: processor time", "ms", figures[ours][1], figures[rival][1], Goal("ratio", 1.1)
-            )
-            result.add(
-                f"{title} flat out: arrived",
-                "1/s",
-                figures[ours][2],
-                figures[rival][2],
-                Goal("ratio", 0.95, at_least=True),
-            )
-            result.add(
-                f"{title} flat out: processor time", "ms", figures[ours][3], figures[rival][3], Goal("ratio", 1.1)
-            )
+                    both.reverse()
+        for name, unit, goal, of_ours, of_rival in zip(
+            ("at 100 Hz: latency", "at 100 Hz: processor time", "flat out: arrived", "flat out: processor time"),
+            ("ms", "ms", "1/s", "ms"),
+            (Goal("ratio", 1.05), Goal("ratio", 1.1), Goal("ratio", 0.95, at_least=True), Goal("ratio", 1.1)),
+            ours,
+            rival,
+            strict=True,
+        ):
+            result.add(f"{title} {name}", unit, of_ours, of_rival, goal)
     result.notes.append("Processor time is of both processes together, for each message that arrived.")
+    result.notes.append(f"Of {pairs} pairs of processes, after each other, and in each in turns.")
     return result

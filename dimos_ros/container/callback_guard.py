@@ -121,8 +121,9 @@ class CallbackGuard:
                     leave_fork(self.process)
 
         else:
-            # Written out, as it goes with every message.
-            running, get_ident = self._running, threading.get_ident
+            # Written out, as it goes with every message: each function that is called takes its share of a cache that
+            # is cold when a message comes.
+            running, process, get_ident, getpid = self._running, self.process, threading.get_ident, os.getpid
 
             @functools.wraps(callback)
             def guarded(*args: Any) -> Any:
@@ -135,7 +136,12 @@ class CallbackGuard:
                     self._raised(where, error)
                     return failed
                 finally:
-                    self._left(ident, outer)
+                    if outer is None:
+                        running.pop(ident, None)
+                    else:
+                        running[ident] = outer
+                    if getpid() != process:
+                        leave_fork(process)
 
         guarded.guarded = True  # type: ignore[attr-defined]
         return guarded
