@@ -21,7 +21,7 @@ KINDS = (
 def run(scale: Scale) -> Result:
     """At 100 Hz from a timer, and as many as go; of several pairs, as each pair of processes has its own pace."""
     result = Result("stream", "Streams of small messages", "plain rclpy nodes with the same executor")
-    at_100, flat_out, rounds, pairs = scale.pick((100, 2000, 2, 4), (60, 1500, 1, 2), (5, 20, 1, 1))
+    at_100, flat_out, rounds, pairs = scale.pick((100, 2000, 2, 4), (60, 1500, 1, 1), (5, 20, 1, 1))
     settle_seconds = scale.pick(2.0, 1.0, 0.0)
     for kind, title, sender, receiver in KINDS:
         ours, rival = ([], [], [], []), ([], [], [], [])
@@ -54,5 +54,6 @@ def run(scale: Scale) -> Result:
         ):
             result.add(f"{title} {name}", unit, of_ours, of_rival, goal)
     result.notes.append("Processor time is of both processes together, for each message that arrived.")
-    result.notes.append(f"Of {pairs} pairs of processes, after each other, and in each in turns.")
+    if pairs > 1:
+        result.notes.append(f"Of {pairs} pairs of processes, one after the other.")
     return result
