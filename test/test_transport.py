@@ -61,8 +61,7 @@ def test_only_a_large_fleet_announces_itself_to_all_ports() -> None:
     assert variables(LOCAL, False, PLENTY, processes=33)["DIMOS_ROS_PEERS"] == "120"
 
 
-def test_participants_are_counted_by_their_ports() -> None:
-    domain = 101  # of no test
+def test_participants_are_counted_by_their_ports(domain: int) -> None:
     assert participants_here(str(domain)) == 0
     with contextlib.ExitStack() as stack:
         for port in (7410 + 250 * domain, 7412 + 250 * domain, 7413 + 250 * domain):
