@@ -318,7 +318,8 @@ def test_a_fleet_of_two_embodiments_maps_with_the_lasers_that_it_has(listen, run
 
 def test_a_person_can_ask_for_pictures_extent_and_a_new_map(listen, run, wait_for, tmp_path):
     listener = listen(["robot1"])
-    process = run(*demo(robots="robot1", **{"arguments.rate": 100.0, "arguments.limit": 900}))
+    parameters = {"arguments.rate": 100.0, "arguments.limit": 900, "arguments.stay": "true"}
+    process = run(*demo(robots="robot1", **parameters))
     wait_for(lambda: listener.mapped("robot1") > 20, timeout=SECONDS)
 
     drawn = listener.call("/fleet_map", "draw", wait_for)
@@ -328,10 +329,10 @@ def test_a_person_can_ask_for_pictures_extent_and_a_new_map(listen, run, wait_fo
     log = stretch(900, 1, 1)
     assert [extent["min_x"], extent["max_y"]] == [log.poses[:, 0].min(), log.poses[:, 1].max()]
     assert (extent["scans"], extent["seconds"]) == (900, log.duration)
-    assert listener.call("/robot1/mapper", "clear", wait_for) > 20
-    # A map from before may still be on its way.
-    before = listener.mapped("robot1")
-    wait_for(lambda: listener.mapped("robot1") < before, timeout=10, what="another map")
+    listener.set_rate("robot1", 0.0, wait_for)
+    wait_for(lambda: listener.mapped("robot1") == 900, timeout=SECONDS)
+    assert listener.call("/robot1/mapper", "clear", wait_for) == 900
+    wait_for(lambda: listener.mapped("robot1") == 0, timeout=10, what="another map")
     interrupted_output_of(process)
 
 
