@@ -21,7 +21,7 @@ REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
 
 
 WIDEST = 40
-"""Characters; a name or signature that is longer is left out of account where columns are made as wide as the widest."""
+"""Characters; names and signatures that are longer do not widen the column of all."""
 
 
 @dataclass(frozen=True)
