@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dimos_ros.blueprint.blueprint import Blueprint, autoconnect
-    from dimos_ros.blueprint.instance_key import InstanceKey
     from dimos_ros.blueprint.plan import Plan, plan
     from dimos_ros.coordinator.coordinator import ModuleCoordinator
     from dimos_ros.exceptions import (
@@ -40,10 +39,11 @@ if TYPE_CHECKING:
     )
     from dimos_ros.module import In, Module, Out, QoS, param, rpc
     from dimos_ros.module.images import image_array, image_message
+    from dimos_ros.naming.instance_key import InstanceKey
 
 _ROOMS = {
     "dimos_ros.blueprint.blueprint": ("Blueprint", "autoconnect"),
-    "dimos_ros.blueprint.instance_key": ("InstanceKey",),
+    "dimos_ros.naming.instance_key": ("InstanceKey",),
     "dimos_ros.blueprint.plan": ("Plan", "plan"),
     "dimos_ros.coordinator.coordinator": ("ModuleCoordinator",),
     "dimos_ros.exceptions": (

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from dimos_ros.transport.leftovers import remove_segments
-from dimos_ros.transport.transport import SHARED_MEMORY
+from dimos_ros.transport.profiles import SHARED_MEMORY
 
 DOMAINS = range(1, 101)
 """Domains whose ports lie below the range that the system gives to clients."""

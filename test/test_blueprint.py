@@ -378,9 +378,9 @@ def test_disabled_and_dedicated_need_modules_that_are_there() -> None:
 
 
 def test_a_dedicated_module_has_a_container_of_its_own() -> None:
-    groups = {str(i.key): i.process_group for i in plan(robot.dedicated("mapper").namespace("a"))}
+    groups = {str(i.key): i.container for i in plan(robot.dedicated("mapper").namespace("a"))}
     assert groups == {"a/scan_replay": "/a/container", "a/mapper": "/a/mapper_container"}
-    assert [i.process_group for i in plan(Isolated.blueprint())] == ["/isolated_container"]
+    assert [i.container for i in plan(Isolated.blueprint())] == ["/isolated_container"]
 
 
 # ------------------------------------------------------------------------------------------------ value semantics

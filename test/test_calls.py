@@ -31,6 +31,8 @@ from std_msgs.msg import Int64
 from std_srvs.srv import SetBool, Trigger
 
 from dimos_ros import DeclarationError, Module, rpc
+from dimos_ros.calls.directory import Directory
+from dimos_ros.calls.proxy import Proxy, close
 from dimos_ros.container.destruction import destroy_remains
 from dimos_ros.exceptions import (
     ArgumentError,
@@ -42,9 +44,7 @@ from dimos_ros.exceptions import (
     TargetNotFoundError,
     UnknownMethodError,
 )
-from dimos_ros.module.directory import Directory
-from dimos_ros.module.proxy import Proxy, close
-from dimos_ros.ros.node_options import NodeOptions, applied
+from dimos_ros.ros.node_options import LoggingHost, NodeOptions, applied
 from dimos_ros.ros.service_caller import ServiceCaller
 
 Wait = Callable[..., Any]
@@ -55,14 +55,14 @@ class Host:
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
-        self.errors: list[str] = []
+        self.heard: list[str] = []
 
     def error(self, where: str, error: BaseException) -> None:
-        self.errors.append(f"{where}: {error!r}")
+        self.heard.append(f"{where}: {error!r}")
 
     def state(self, label: str) -> None: ...
 
-    def parameters(self, changed: dict[str, Any]) -> None: ...
+    def finish(self, summary: str) -> None: ...
 
 
 class World:
@@ -191,8 +191,9 @@ def test_what_the_method_raises_arrives_with_type_message_and_traceback(proxy: A
     assert (error.remote_type, error.remote_message) == ("ValueError", "not \\ud800today")
     assert "calls_modules.py" in error.remote_traceback
     assert "raise ValueError(text)" in error.remote_traceback
-    assert "call_server.py" not in error.remote_traceback, "it tells of the package's own code"
-    assert workshop._errors == 1
+    assert "calls/server.py" not in error.remote_traceback, "it tells of the package's own code"
+    host = workshop._host
+    assert (host.errors if isinstance(host, LoggingHost) else len(host.heard)) == 1
 
 
 @pytest.mark.parametrize(("method", "kind"), [("recurse", "RecursionError"), ("leave", "SystemExit")])

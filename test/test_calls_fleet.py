@@ -22,9 +22,9 @@ from calls_modules import Clock, Customer, Player, Workshop, players, workshops
 from rclpy.node import Node
 
 from dimos_ros import ModuleCoordinator, autoconnect
+from dimos_ros.calls.directory import Directory, Known
+from dimos_ros.calls.proxy import Proxy, close
 from dimos_ros.exceptions import CallError, TargetDiedError, TargetInactiveError, TargetNotFoundError
-from dimos_ros.module.directory import Directory, Known
-from dimos_ros.module.proxy import Proxy, close
 
 Build = Callable[..., ModuleCoordinator]
 Wait = Callable[..., Any]

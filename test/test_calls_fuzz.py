@@ -17,7 +17,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 from calls_modules import Workshop
 from dimos_interfaces.srv import Call
 
-from dimos_ros.module.rpc import methods_of
+from dimos_ros.declaration.rpc import methods_of
 from dimos_ros.ros.service_caller import ServiceCaller
 
 COUNT = 12_000

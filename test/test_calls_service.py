@@ -22,10 +22,10 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 from test_msgs.srv import BasicTypes
 
+from dimos_ros.processes.process_identity import ProcessWatch, own_identity
+from dimos_ros.processes.threads import CachedThreads
 from dimos_ros.ros.concurrent_service import ConcurrentService
-from dimos_ros.ros.process_identity import ProcessWatch, own_identity
 from dimos_ros.ros.service_caller import ServiceCaller
-from dimos_ros.ros.threads import CachedThreads
 
 Wait = Callable[..., Any]
 BARE: dict[str, Any] = {"enable_rosout": False, "start_parameter_services": False}
@@ -403,7 +403,9 @@ def test_threads_are_reused_and_end(wait_for: Wait) -> None:
 
 def test_a_process_is_known_to_have_ended_only_where_its_id_means_it() -> None:
     assert not ProcessWatch(own_identity()).has_ended
-    program = "import json; from dimos_ros.ros.process_identity import own_identity; print(json.dumps(own_identity()))"
+    program = (
+        "import json; from dimos_ros.processes.process_identity import own_identity; print(json.dumps(own_identity()))"
+    )
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     identity = json.loads(child.stdout)
     assert ProcessWatch(identity).has_ended

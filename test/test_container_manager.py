@@ -167,8 +167,8 @@ class Host:
 
     directory = None
 
-    def __init__(self, unique_id: int, full_name: str) -> None:
-        self.identity = (unique_id, full_name)
+    def __init__(self, unique_id: int) -> None:
+        self.unique_id = unique_id
         self.told: list[tuple[str, Any]] = []
 
     def error(self, where: str, error: BaseException) -> None:
@@ -177,7 +177,7 @@ class Host:
     def state(self, label: str) -> None:
         self.told.append(("state", label))
 
-    def parameters(self, changed: dict[str, Any]) -> None: ...
+    def finish(self, summary: str) -> None: ...
 
 
 def test_the_host_hears_of_errors_of_any_node_and_they_are_counted(
@@ -185,14 +185,14 @@ def test_the_host_hears_of_errors_of_any_node_and_they_are_counted(
 ) -> None:
     hosts: list[Host] = []
 
-    def host(unique_id: int, full_name: str) -> Host:
-        hosts.append(Host(unique_id, full_name))
+    def host(unique_id: int) -> Host:
+        hosts.append(Host(unique_id))
         return hosts[-1]
 
     manager = make(host_factory=host)
     unique_id = loaded(manager, Raising, node_namespace="/r", node_name="n")
     wait_for(lambda: hosts[0].told)
-    assert hosts[0].identity == (unique_id, "/r/n")
+    assert hosts[0].unique_id == unique_id
     where, error = hosts[0].told[0]
     assert where == "Raising.on_timer (timer, 0.01 s)"
     assert str(error) == "wheel came off"
@@ -202,8 +202,8 @@ def test_the_host_hears_of_errors_of_any_node_and_they_are_counted(
 def test_a_module_finds_its_host(make: Callable[..., ComponentManager], wait_for: Any) -> None:
     hosts: list[Host] = []
 
-    def host(unique_id: int, full_name: str) -> Host:
-        hosts.append(Host(unique_id, full_name))
+    def host(unique_id: int) -> Host:
+        hosts.append(Host(unique_id))
         return hosts[-1]
 
     manager = make(host_factory=host)

@@ -25,12 +25,12 @@ from std_msgs.msg import ByteMultiArray, Float32, String, UInt8
 from std_srvs.srv import SetBool
 from test_msgs.msg import Arrays, BasicTypes, BoundedSequences, Strings, UnboundedSequences, WStrings
 
+from dimos_ros.calls import message_fields
+from dimos_ros.calls.conversion import from_json, to_json
+from dimos_ros.calls.conversion_hints import MethodHints, ServiceHints
+from dimos_ros.calls.conversion_pydantic import IS_VERSION_1
+from dimos_ros.calls.conversion_reader import reader
 from dimos_ros.exceptions import ArgumentError, DeclarationError
-from dimos_ros.module import messages
-from dimos_ros.module.conversion import from_json, to_json
-from dimos_ros.module.conversion_hints import MethodHints, ServiceHints
-from dimos_ros.module.conversion_pydantic import IS_VERSION_1
-from dimos_ros.module.conversion_reader import reader
 
 if typing.TYPE_CHECKING:
     from fractions import Fraction
@@ -314,7 +314,7 @@ def test_messages_are_given_by_some_of_their_fields() -> None:
 
 def test_an_image_is_made_of_any_sequence_of_bytes() -> None:
     for data in ([1, 2], b"\1\2", bytearray(b"\1\2"), numpy.array([1, 2], numpy.uint8), array.array("B", [1, 2])):
-        assert messages.from_dict(Image, {"data": data}, "v").data.tobytes() == b"\1\2"
+        assert message_fields.from_dict(Image, {"data": data}, "v").data.tobytes() == b"\1\2"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from blueprint_modules import Camera, FleetMap, Mapper, Settings, robot
 
 from dimos_ros import Blueprint, FleetFileError, autoconnect, plan
-from dimos_ros.blueprint.fleet import load_fleet
+from dimos_ros.blueprint.fleet_blueprint import load_fleet
 from dimos_ros.blueprint.source import BlueprintSource, compile_source, load
 
 Write = Callable[[str], str]

@@ -27,7 +27,7 @@ LAUNCH = ["ros2", "launch", "dimos_ros", "multi_robot.launch.py"]
 
 
 class Launched:
-    """``ros2 launch`` in a process group of its own, as a terminal starts it."""
+    """``ros2 launch`` in a container of its own, as a terminal starts it."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.mark = uuid.uuid4().hex

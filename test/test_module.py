@@ -19,7 +19,7 @@ from std_msgs.msg import Int32, String
 from std_srvs.srv import Trigger
 
 from dimos_ros import BlueprintError, DeclarationError, In, Module, Out, QoS, param, rpc
-from dimos_ros.module import reserved
+from dimos_ros.declaration import reserved
 
 
 class Localizer(Module):
@@ -144,8 +144,8 @@ def test_a_handler_that_raises_is_counted_and_the_next_message_is_handled(
     words.publish(String(data="bad"))
     words.publish(String(data="good"))
     wait_for(lambda: worker.seen == ["good"])
-    assert worker._errors == 1
-    assert worker._last_error == "handle_words: ValueError: a bad word"
+    assert worker._host.errors == 1
+    assert worker._host.last_error == "handle_words: ValueError: a bad word"
     peer.destroy_node()
 
 
@@ -161,7 +161,7 @@ def test_a_callback_that_raises_leaves_the_module_unconfigured_with_its_error(co
     assert broken.trigger_activate() == TransitionCallbackReturn.ERROR
     assert broken._state_machine.current_state[0] == State.PRIMARY_STATE_UNCONFIGURED
     assert not broken.is_active
-    assert broken._last_error == "on_activate: RuntimeError: no camera"
+    assert broken._host.last_error == "on_activate: RuntimeError: no camera"
     assert broken.out._publisher is None
     broken.destroy_node()
 

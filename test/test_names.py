@@ -7,7 +7,7 @@ import random
 import pytest
 
 from dimos_ros import InstanceKey, InvalidNameError
-from dimos_ros.blueprint import names
+from dimos_ros.naming import names
 
 ODD = [
     *(

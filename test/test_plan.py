@@ -43,8 +43,8 @@ from dimos_ros import (
     autoconnect,
     plan,
 )
-from dimos_ros.blueprint.load_request import LoadRequest
 from dimos_ros.blueprint.stages import stages
+from dimos_ros.loading.load_request import LoadRequest
 
 TF = ("/tf:=tf", "/tf_static:=tf_static")
 
@@ -79,7 +79,7 @@ def test_a_load_request_holds_exactly_what_the_module_is_told() -> None:
     assert instance.request.full_node_name == instance.key.full_node_name == "/robot1/mapper"
     assert (instance.class_name, instance.class_path) == ("Mapper", "blueprint_modules:Mapper")
     assert instance.summary == "Occupancy grid from laser scans."
-    assert (instance.process_group, instance.calls) == ("/robot1/container", ("clear",))
+    assert (instance.container, instance.calls) == ("/robot1/container", ("clear",))
     assert [(s.name, s.direction, s.topic, s.message_type, s.qos.latched) for s in instance.streams] == [
         ("scan", "in", "/robot1/front/scan", "sensor_msgs/msg/LaserScan", False),
         ("map", "out", "/map", "nav_msgs/msg/OccupancyGrid", True),
@@ -89,7 +89,7 @@ def test_a_load_request_holds_exactly_what_the_module_is_told() -> None:
 def test_the_global_namespace_is_a_slash() -> None:
     (instance,) = plan(Camera.blueprint())
     assert (instance.request.node_namespace, instance.request.remap_rules) == ("/", TF)
-    assert (instance.process_group, instance.request.full_node_name) == ("/container", "/camera")
+    assert (instance.container, instance.request.full_node_name) == ("/container", "/camera")
     (moved,) = plan(Camera.blueprint().remappings([(Camera, "image", "front/image")]))
     assert moved.request.remap_rules == ("image:=front/image", *TF)
 
@@ -504,7 +504,7 @@ def test_yaml_of_a_plan_reads_back_as_the_load_requests() -> None:
     yaml = pytest.importorskip("yaml")
     planned = everything()
     read = yaml.safe_load(planned.yaml())
-    assert list(read) == list(dict.fromkeys(i.process_group for i in planned))
+    assert list(read) == list(dict.fromkeys(i.container for i in planned))
     found = {f"{r['node_namespace']}/{r['node_name']}": r for requests in read.values() for r in requests}
     for instance in planned:
         fields = found[instance.key.full_node_name]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dimos_ros.blueprint.instance_key import InstanceKey
 from dimos_ros.coordinator.selection import Candidate, select, select_namespace
 from dimos_ros.exceptions import AmbiguousInstanceError, InstanceNotFoundError, InvalidNameError
+from dimos_ros.naming.instance_key import InstanceKey
 
 
 def candidate(path: str, class_name: str) -> Candidate:

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from conftest import environment_with, process_exists
 
-from dimos_ros.transport.heap import keep_freed_memory
+from dimos_ros.processes.malloc import keep_freed_memory
 from dimos_ros.transport.leftovers import remove_segments, segments_of
 from dimos_ros.transport.message_size import carries_bytes
-from dimos_ros.transport.transport import (
+from dimos_ros.transport.profiles import (
     IMAGE_SEGMENT,
     SHARED_MEMORY,
     USERS_CHOICE,
@@ -158,7 +158,7 @@ def test_a_users_settings_of_the_heap_win() -> None:
 NODE = """
     import os, sys, rclpy
     from rclpy.node import Node
-    from dimos_ros.transport.transport import introduced_transport, use_transport
+    from dimos_ros.transport.profiles import introduced_transport, use_transport
     if sys.argv[1] == "introduced":
         with introduced_transport(False, 2, int(os.environ["INTRODUCER"])):
             rclpy.init()
@@ -319,7 +319,7 @@ CROWD = """
     import json, os, sys, time, rclpy
     from rclpy.node import Node
     from dimos_ros.transport.leftovers import remove_segments, segments_of
-    from dimos_ros.transport.transport import use_transport
+    from dimos_ros.transport.profiles import use_transport
     count = int(sys.argv[1])
     answers, tell = os.pipe()
     hold, let_go = os.pipe()

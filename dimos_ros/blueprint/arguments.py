@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.module.interface import nearest
+from dimos_ros.naming.wording import nearest
 
 _TRUE, _FALSE, _NONE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}, {"", "none", "null", "~"}
 _SCALARS = {bool, int, float, str}

@@ -8,18 +8,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from dimos_ros.blueprint.class_path import check_module_class
 from dimos_ros.blueprint.entry import Entry, ReferenceChoice
-from dimos_ros.blueprint.instance_key import InstanceKey
-from dimos_ros.blueprint.names import check_prefix, check_topic, node_name_of
-from dimos_ros.blueprint.values import FrozenMap
+from dimos_ros.declaration.declared import Declared
 from dimos_ros.exceptions import BlueprintError, InvalidNameError
-from dimos_ros.module.interface import nearest
-from dimos_ros.module.module import Module
+from dimos_ros.loading.values import FrozenMap
+from dimos_ros.naming.instance_key import InstanceKey
+from dimos_ros.naming.names import check_prefix, check_topic, node_name_of
+from dimos_ros.naming.wording import nearest
 
-Selector: TypeAlias = type[Module] | str
+Selector: TypeAlias = type[Declared] | str
 """Which modules of a blueprint: a class (and its subclasses), a node name, or a path such as ``robot1/mapper``."""
 
 Remapping: TypeAlias = tuple[Selector, str, ReferenceChoice]
@@ -117,7 +118,7 @@ class Blueprint:
         """The entries that a class, a node name, a path or a class's name means. Raises BlueprintError if none."""
         if isinstance(selector, str):
             found = self._named(selector)
-        elif isinstance(selector, type) and issubclass(selector, Module):
+        elif isinstance(selector, type) and issubclass(selector, Declared):
             found = [entry for entry in self.entries if issubclass(entry.module, selector)]
         else:
             raise BlueprintError(f"a module is given as its class or its name, not as {selector!r:.80}")
@@ -182,7 +183,9 @@ def autoconnect(*blueprints: Blueprint, replace: bool = False) -> Blueprint:
     return Blueprint(tuple(kept.values()))
 
 
-def of_module(module: type[Module], name: str | None, parameters: Mapping[str, Any]) -> Blueprint:
+def of_module(
+    module: type[Declared], name: str | None = None, parameters: Mapping[str, Any] = MappingProxyType({})
+) -> Blueprint:
     """The blueprint of one instance; what ``Module.blueprint()`` returns. Raises BlueprintError."""
     check_module_class(module)
     try:
@@ -200,6 +203,16 @@ def of_module(module: type[Module], name: str | None, parameters: Mapping[str, A
     return Blueprint((entry.with_parameters(parameters),))
 
 
+def as_blueprint(
+    given: Blueprint | type[Declared], name: str | None = None, parameters: Mapping[str, Any] = MappingProxyType({})
+) -> Blueprint:
+    """A blueprint as it is, or that of one instance of a module class, which may override ``blueprint()``."""
+    if isinstance(given, Blueprint):
+        return given
+    make = getattr(given, "blueprint", None)
+    return of_module(given, name, parameters) if make is None else check_blueprint(make(name, **parameters), str(given))
+
+
 def _remapped(entry: Entry, old: Any, new: Any) -> Entry:
     interface = entry.module.interface()
     if isinstance(old, str) and old in interface.streams:
@@ -211,7 +224,7 @@ def _remapped(entry: Entry, old: Any, new: Any) -> Entry:
 
 
 def _no_blueprint(found: Any, taker: str) -> str:
-    if isinstance(found, type) and issubclass(found, Module):
+    if isinstance(found, type) and issubclass(found, Declared):
         return f"{taker} takes blueprints: {found.__name__}.blueprint(), not the class {found.__name__}"
     if isinstance(found, Iterable) and not isinstance(found, (str, bytes)):
         return f"{taker} takes blueprints one by one: {taker}(*blueprints)"

@@ -6,17 +6,17 @@ import sys
 from functools import reduce
 from typing import Any
 
+from dimos_ros.declaration.declared import Declared, ancestors_of
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.module.import_path import path_of
-from dimos_ros.module.module import Module
+from dimos_ros.naming.import_path import path_of
 
 
 def check_module_class(candidate: Any) -> None:
     """Raise BlueprintError unless ``candidate`` is a Module subclass that can be named by an import path."""
-    if candidate is Module:
-        raise BlueprintError("Module itself does nothing; make a blueprint of a subclass")
-    if not (isinstance(candidate, type) and issubclass(candidate, Module)):
+    if not (isinstance(candidate, type) and issubclass(candidate, Declared)):
         raise BlueprintError(f"{candidate!r:.200} is no Module subclass")
+    if candidate._is_base:
+        raise BlueprintError(f"{candidate.__name__} itself does nothing; make a blueprint of a subclass")
     name = candidate.__qualname__
     if candidate.__module__ == "__main__":
         raise BlueprintError(
@@ -30,7 +30,7 @@ def check_module_class(candidate: Any) -> None:
         )
 
 
-def check_importable(module: type[Module], owner: str) -> None:
+def check_importable(module: type[Declared], owner: str) -> None:
     """Raise BlueprintError if the import path of a class leads to something else than the class."""
     path = path_of(module)
     try:
@@ -47,12 +47,6 @@ def check_importable(module: type[Module], owner: str) -> None:
         )
 
 
-def base_paths(module: type[Module]) -> tuple[str, ...]:
-    """Import paths of a class and of its Module ancestors below Module itself."""
-    above = module.__mro__[: module.__mro__.index(Module)]
-    return tuple(path_of(base) for base in above if issubclass(base, Module))
-
-
-def summary_of(module: type[Module]) -> str:
-    """The first line of a class's docstring."""
-    return (module.__doc__ or "").strip().partition("\n")[0].strip()
+def base_paths(module: type) -> tuple[str, ...]:
+    """Import paths of a class and of the module classes that it is derived from, its own first."""
+    return tuple(path_of(base) for base in ancestors_of(module)) or (path_of(module),)

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dimos_ros.blueprint.instance_key import InstanceKey
-from dimos_ros.blueprint.names import LONGEST_NODE_SUFFIX, absolute, check_length, check_topic, join
-from dimos_ros.blueprint.values import FrozenMap
+from dimos_ros.declaration.declared import Declared
+from dimos_ros.declaration.interface import Parameter
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.module.interface import Parameter, nearest
-from dimos_ros.module.module import Module
+from dimos_ros.loading.values import FrozenMap
+from dimos_ros.naming.instance_key import InstanceKey
+from dimos_ros.naming.names import LONGEST_NODE_SUFFIX, absolute, check_length, check_topic, join
+from dimos_ros.naming.wording import nearest
 
 STANDARD_PARAMETERS = {"use_sim_time": Parameter("use_sim_time", "bool", False)}
 """Parameters that every ROS node has without declaring them."""
 
-ReferenceChoice = str | type[Module] | None
+ReferenceChoice = str | type[Declared] | None
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Entry:
     """
 
     key: InstanceKey
-    module: type[Module]
+    module: type[Declared]
     parameters: FrozenMap[Any]
     topics: FrozenMap[str]
     references: FrozenMap[ReferenceChoice]
@@ -72,7 +73,7 @@ class Entry:
             if choice == "":
                 return self.with_reference(name, None)
             check_topic(choice, f"{self}: reference {name!r}")
-        elif choice is not None and not (isinstance(choice, type) and issubclass(choice, Module)):
+        elif choice is not None and not (isinstance(choice, type) and issubclass(choice, Declared)):
             raise BlueprintError(
                 f"{self}: reference {name!r} takes an instance's name, a Module subclass or None, not {choice!r:.80}"
             )

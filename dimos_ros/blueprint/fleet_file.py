@@ -22,8 +22,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dimos_ros.blueprint.located_yaml import Key, Located, read
-from dimos_ros.blueprint.names import check_prefix, normalize_namespace
 from dimos_ros.exceptions import FleetFileError
+from dimos_ros.naming.names import check_prefix, normalize_namespace
 
 _COMMON = ("blueprint", "arguments", "parameters", "remappings", "expose", "disabled", "dedicated", "enabled")
 

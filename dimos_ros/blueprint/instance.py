@@ -6,14 +6,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dimos_ros.blueprint.instance_key import InstanceKey
-from dimos_ros.blueprint.load_request import LoadRequest
-from dimos_ros.blueprint.values import FrozenMap
-from dimos_ros.module.interface import Direction
-from dimos_ros.module.qos import QoS
+from dimos_ros.declaration.interface import Direction
+from dimos_ros.declaration.qos import QoS
+from dimos_ros.loading.load_request import LoadRequest
+from dimos_ros.loading.values import FrozenMap
+from dimos_ros.naming.instance_key import InstanceKey
+from dimos_ros.naming.names import absolute, join
 
 TF_RULES = ("/tf:=tf", "/tf_static:=tf_static")
 """Remap rules of every instance: each namespace has a TF tree of its own."""
+
+
+def container_of(key: InstanceKey, dedicated: bool) -> str:
+    """The full node name of the container that an instance belongs in: one a namespace, or one of its own."""
+    name = f"{key.name}_container" if dedicated else "container"
+    return absolute(join(key.namespace, name))
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Instance:
     """One module of the plan.
 
     ``bases`` are the import paths of its class and of the Module classes above it, which a reference may ask
-    for. ``process_group`` is the full node name of its container. ``references`` gives the full node name that
+    for. ``container`` is the full node name of its container. ``references`` gives the full node name that
     each reference means, ``""`` for none. ``stage`` is its turn: 0 first, referred-to before who refers.
     """
 
@@ -46,7 +53,7 @@ class Instance:
     class_path: str
     bases: tuple[str, ...]
     summary: str
-    process_group: str
+    container: str
     request: LoadRequest
     streams: tuple[PlannedStream, ...]
     references: Mapping[str, str]
@@ -68,7 +75,7 @@ class Instance:
             "class_path": self.class_path,
             "bases": list(self.bases),
             "summary": self.summary,
-            "process_group": self.process_group,
+            "container": self.container,
             "request": self.request.to_dict(),
             "streams": [asdict(stream) for stream in self.streams],
             "references": dict(self.references),

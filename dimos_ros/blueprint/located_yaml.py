@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from dimos_ros.exceptions import BlueprintError, DimosError
-from dimos_ros.module.interface import nearest
+from dimos_ros.naming.wording import nearest
 
 MOST_NODES = 100_000
 """More values than this, aliases counted each time, are an attack or a mistake."""

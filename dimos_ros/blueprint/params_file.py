@@ -13,7 +13,7 @@ from dimos_ros.blueprint.blueprint import Blueprint
 from dimos_ros.blueprint.entry import STANDARD_PARAMETERS, Entry
 from dimos_ros.blueprint.located_yaml import Key, Located, read
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.module.interface import nearest
+from dimos_ros.naming.wording import nearest
 
 PARAMETERS = "ros__parameters"
 

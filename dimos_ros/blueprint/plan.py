@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from dimos_ros.blueprint import render
-from dimos_ros.blueprint.blame import about
 from dimos_ros.blueprint.blueprint import Blueprint, check_blueprint
-from dimos_ros.blueprint.class_path import base_paths, check_importable, summary_of
-from dimos_ros.blueprint.connect import check_streams
+from dimos_ros.blueprint.class_path import base_paths, check_importable
 from dimos_ros.blueprint.entry import Entry
-from dimos_ros.blueprint.instance import TF_RULES, Instance, PlannedStream
-from dimos_ros.blueprint.instance_key import InstanceKey
-from dimos_ros.blueprint.load_request import LoadRequest
-from dimos_ros.blueprint.names import absolute, join
+from dimos_ros.blueprint.error_context import about
+from dimos_ros.blueprint.instance import TF_RULES, Instance, PlannedStream, container_of
 from dimos_ros.blueprint.references import Candidate, Neighbourhood
 from dimos_ros.blueprint.stages import stages
+from dimos_ros.blueprint.stream_checks import check_streams
+from dimos_ros.declaration.declared import Declared, summary_of
+from dimos_ros.declaration.interface import REQUIRED
 from dimos_ros.exceptions import BlueprintError, InstanceNotFoundError
-from dimos_ros.module.import_path import path_of
-from dimos_ros.module.interface import REQUIRED, nearest
-from dimos_ros.module.module import Module
+from dimos_ros.loading.load_request import LoadRequest
+from dimos_ros.naming.import_path import path_of
+from dimos_ros.naming.instance_key import InstanceKey
+from dimos_ros.naming.names import absolute, join
+from dimos_ros.naming.wording import nearest
 
 __all__ = ["Instance", "Plan", "PlannedStream", "plan"]
 
@@ -80,7 +81,7 @@ def plan(blueprint: Blueprint, running: Iterable[Instance] = ()) -> Plan:
     everything = check_blueprint(blueprint, "plan").entries
     entries = [entry for entry in everything if entry.enabled]
     running = tuple(running)
-    checked: set[type[Module]] = set()
+    checked: set[type[Declared]] = set()
     for entry in entries:
         with about(entry.key):
             if entry.module not in checked:
@@ -111,7 +112,7 @@ def _targets(entry: Entry, neighbourhood: Neighbourhood) -> dict[str, InstanceKe
         return {name: neighbourhood.resolve(entry, ref) for name, ref in entry.module.interface().references.items()}
 
 
-def _facts(module: type[Module]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _facts(module: type[Declared]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Bases and calls of a class: what references look at, the same for a thousand instances."""
     return base_paths(module), tuple(module.interface().calls)
 
@@ -119,10 +120,12 @@ def _facts(module: type[Module]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _check_free(entries: list[Entry], running: tuple[Instance, ...]) -> None:
     """Raise BlueprintError where a node's name is that of a running one or of a container."""
     taken = {instance.key: instance for instance in running}
-    containers = {instance.process_group for instance in running} | {_process_group(entry) for entry in entries}
+    containers = {instance.container for instance in running} | {
+        container_of(entry.key, entry.dedicated) for entry in entries
+    }
     names = {instance.key.full_node_name: str(instance) for instance in running}
     for entry in entries:
-        node, group = entry.key.full_node_name, _process_group(entry)
+        node, container = entry.key.full_node_name, container_of(entry.key, entry.dedicated)
         with about(entry.key):
             if entry.key in taken:
                 raise BlueprintError(
@@ -132,9 +135,9 @@ def _check_free(entries: list[Entry], running: tuple[Instance, ...]) -> None:
             if node in containers:
                 name = f"{entry.module.__name__}.blueprint(name=…)"
                 raise BlueprintError(f"{entry}: {node} is the name of a container; give the module another: {name}")
-            if group in names:
+            if container in names:
                 raise BlueprintError(
-                    f"{entry}: its container {group} would have the name of {names[group]}, which runs"
+                    f"{entry}: its container {container} would have the name of {names[container]}, which runs"
                 )
 
 
@@ -146,11 +149,6 @@ def _check_given(entry: Entry) -> None:
                 f"{entry}: parameter {name!r} ({parameter.kind}) has to be given: "
                 f"{entry.module.__name__}.blueprint({name}=…)"
             )
-
-
-def _process_group(entry: Entry) -> str:
-    name = f"{entry.key.name}_container" if entry.dedicated else "container"
-    return absolute(join(entry.key.namespace, name))
 
 
 def _instance(
@@ -177,7 +175,7 @@ def _instance(
         class_path=path_of(module),
         bases=bases,
         summary=summary_of(module),
-        process_group=_process_group(entry),
+        container=container_of(entry.key, entry.dedicated),
         request=request,
         streams=streams,
         references=references,

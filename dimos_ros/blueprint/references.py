@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dimos_ros.blueprint.entry import Entry
-from dimos_ros.blueprint.instance_key import InstanceKey
-from dimos_ros.blueprint.names import enclosing, join
+from dimos_ros.declaration.annotations import is_protocol, protocol_methods
+from dimos_ros.declaration.declared import Declared
+from dimos_ros.declaration.interface import Reference
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.module.import_path import path_of
-from dimos_ros.module.interface import Reference, nearest
-from dimos_ros.module.module import Module
+from dimos_ros.naming.import_path import path_of
+from dimos_ros.naming.instance_key import InstanceKey
+from dimos_ros.naming.names import enclosing, join
+from dimos_ros.naming.wording import nearest
 
 
 @dataclass(frozen=True)
@@ -119,36 +120,22 @@ class Neighbourhood:
 def fits(candidate: Candidate, target: type) -> bool:
     """Whether an instance is what a reference's annotation asks for: of the class or one below it, or, for a
     Protocol, one whose calls include its methods."""
-    if not _is_module(target):
-        return protocol_methods(target) <= set(candidate.calls)
-    return target is Module or path_of(target) in candidate.bases
-
-
-def protocol_methods(protocol: type) -> set[str]:
-    """Public methods of a Protocol, those of its bases included."""
-    return {
-        name
-        for base in protocol.__mro__
-        if getattr(base, "_is_protocol", False)
-        for name, value in vars(base).items()
-        if inspect.isfunction(value) and not name.startswith("_")
-    }
-
-
-def _is_module(target: type) -> bool:
-    return issubclass(target, Module)
+    if is_protocol(target):
+        return set(protocol_methods(target)) <= set(candidate.calls)
+    is_any = issubclass(target, Declared) and target._is_base
+    return is_any or path_of(target) in candidate.bases
 
 
 def _wanted(target: type) -> str:
-    if _is_module(target):
+    if not is_protocol(target):
         return f"a {target.__name__}"
     return f"a {target.__name__} (a module with {', '.join(sorted(protocol_methods(target))) or 'any calls'})"
 
 
 def _missing(candidate: Candidate, target: type) -> str:
-    if _is_module(target):
+    if not is_protocol(target):
         return ""
-    return f"; it lacks {', '.join(sorted(protocol_methods(target) - set(candidate.calls)))}"
+    return f"; it lacks {', '.join(sorted(set(protocol_methods(target)) - set(candidate.calls)))}"
 
 
 def _reach(entry: Entry) -> str:

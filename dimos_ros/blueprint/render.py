@@ -16,7 +16,7 @@ def table(instances: Sequence[Instance]) -> str:
             str(instance.stage),
             str(instance.key),
             instance.class_path,
-            instance.process_group,
+            instance.container,
             " ".join(rule for rule in instance.request.remap_rules if rule not in TF_RULES),
             " ".join(f"{name}={value!r}" for name, value in instance.request.parameters.items()),
         ]
@@ -24,7 +24,7 @@ def table(instances: Sequence[Instance]) -> str:
     ]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
-    groups = len({instance.process_group for instance in instances})
+    groups = len({instance.container for instance in instances})
     lines.append(f"{_count(len(rows), 'module')} in {_count(groups, 'container')}; all have {' '.join(TF_RULES)}")
     return "\n".join(line.rstrip() for line in lines)
 
@@ -48,7 +48,7 @@ def yaml(instances: Iterable[Instance]) -> str:
             fields["log_level"] = request.log_level
         if request.extra_arguments:
             fields["extra_arguments"] = dict(request.extra_arguments)
-        containers.setdefault(instance.process_group, []).append({"stage": instance.stage, **fields})
+        containers.setdefault(instance.container, []).append({"stage": instance.stage, **fields})
     return str(safe_dump(containers, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120))
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from dimos_ros.blueprint.blueprint import Blueprint, autoconnect
-from dimos_ros.blueprint.fleet import load_fleet
+from dimos_ros.blueprint.fleet_blueprint import load_fleet
 from dimos_ros.blueprint.fleet_file import place_of
+from dimos_ros.blueprint.imported_blueprint import blueprint_of
 from dimos_ros.blueprint.instance import Instance
-from dimos_ros.blueprint.names import check_prefix, normalize_namespace
 from dimos_ros.blueprint.params_file import apply_params_file
 from dimos_ros.blueprint.plan import Plan, plan
-from dimos_ros.blueprint.target import blueprint_of
-from dimos_ros.blueprint.values import FrozenMap, from_json, to_json
 from dimos_ros.exceptions import BlueprintError, FleetFileError
+from dimos_ros.loading.values import FrozenMap, from_data, to_data
+from dimos_ros.naming.names import check_prefix, normalize_namespace
 
 MOST_ROBOTS = 10_000
 """A larger count is taken for a mistake."""
@@ -67,14 +67,14 @@ class BlueprintSource:
         return {
             **plain,
             "robots": list(self.robots),
-            "arguments": {name: to_json(value) for name, value in self.arguments.items()},
-            "parameters": {module: to_json(values) for module, values in self.parameters.items()},
+            "arguments": {name: to_data(value) for name, value in self.arguments.items()},
+            "parameters": {module: to_data(values) for module, values in self.parameters.items()},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> BlueprintSource:
         """The inverse of :meth:`to_dict`."""
-        read = {part: {name: from_json(v) for name, v in data[part].items()} for part in ("arguments", "parameters")}
+        read = {part: {name: from_data(v) for name, v in data[part].items()} for part in ("arguments", "parameters")}
         return cls(**{**data, **read})
 
 

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 
 from dimos_ros.cli.module_status import ModuleStatus
-from dimos_ros.module.import_path import import_object
+from dimos_ros.naming.import_path import import_object
 
 PATIENCE = 3.0
 """Seconds that somebody who pressed Tab waits, at most. Mostly it is one, which it takes to find the coordinator."""

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
-from dimos_ros.blueprint.names import absolute
 from dimos_ros.cli.errors import UnreachableError
 from dimos_ros.cli.module_status import ModuleStatus
+from dimos_ros.naming.names import absolute
 
 DEFAULT_COORDINATOR = "/coordinator"
 DEFAULT_TIMEOUT = 60.0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dimos_ros.blueprint.names import enclosing
 from dimos_ros.cli.fleet_graph import FleetGraph, Vertex
+from dimos_ros.naming.names import enclosing
 
 Cell = tuple[str, str]
 """Full name, and whether it is an ``instance`` or a ``topic``: both may have one name."""

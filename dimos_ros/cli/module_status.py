@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from dimos_ros.blueprint.instance_key import InstanceKey
 from dimos_ros.coordinator.selection import Candidate, select, select_namespace
+from dimos_ros.naming.instance_key import InstanceKey
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,10 @@ from typing import Any
 from rclpy.node import Node
 
 from dimos_ros.container.fork_guard import leave_fork
+from dimos_ros.ros.errors import Interrupted
 from dimos_ros.ros.responses import send_from_executor
 
 _NO_ANSWER = object()
-
-
-class Interrupted(BaseException):
-    """Raised inside a node's code to end it, when the node is taken down and does not come to an end."""
 
 
 class CallbackGuard:

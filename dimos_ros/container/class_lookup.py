@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dimos_ros.exceptions import ClassNotFoundError
-from dimos_ros.module.import_path import import_object
-from dimos_ros.module.interface import nearest
+from dimos_ros.naming.import_path import import_object
+from dimos_ros.naming.wording import nearest
 
 GROUPS = ("dimos_ros.modules", "rclpy_components")
 """Entry point groups, the one that wins first."""

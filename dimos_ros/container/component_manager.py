@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from composition_interfaces.srv import LoadNode
 from rclpy.context import Context
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
-from dimos_ros.blueprint.names import node_name_of
-from dimos_ros.container.arenas import limit_arenas
 from dimos_ros.container.class_lookup import ClassLookup
 from dimos_ros.container.executors import Spinner, sound_kind
 from dimos_ros.container.fork_guard import ForkGuard
@@ -23,14 +21,15 @@ from dimos_ros.container.nested_spin import NestedSpin
 from dimos_ros.container.node_context import DefaultContext
 from dimos_ros.container.node_register import NodeRegister
 from dimos_ros.exceptions import DimosError, InstanceNotFoundError, LoadRefusedError
-from dimos_ros.module.module import is_module
+from dimos_ros.processes.malloc import limit_arenas
+from dimos_ros.ros.node_options import Host
 
 T = TypeVar("T")
 
 PATIENCE = 0.3
 """Seconds that :meth:`ComponentManager.close` waits for one node before it turns to the next as well."""
 
-HostFactory = Callable[[int, str], Any]
+HostFactory = Callable[[int], Host]
 
 
 class ComponentManager:
@@ -38,8 +37,8 @@ class ComponentManager:
 
     ``executor`` is "events", "single" or "multi" (with ``threads`` threads). If ``isolated``, each node has
     an executor and a thread of its own, in which it is constructed, spun and destroyed; else they share
-    one. ``allowed_packages`` limits what may be imported, unless empty. ``host_factory(unique_id,
-    full_name)`` makes what a module sees of its container. ``container_arguments`` are the arguments that a
+    one. ``allowed_packages`` limits what may be imported, unless empty. ``host_factory(unique_id)``
+    makes what a node sees of the container's owner. ``container_arguments`` are the arguments that a
     node gets too if its request has ``forward_global_arguments``. ``taken`` are full names, with ids, that
     nodes elsewhere have.
     """
@@ -102,12 +101,11 @@ class ComponentManager:
         constructor raised."""
         options = LoadOptions.from_request(request, self._container_arguments)
         node_class = self.lookup.find(request.package_name, request.plugin_name)
-        default_name = node_name_of(node_class.__name__) if is_module(node_class) else ""
-        expected = options.full_name(default_name)
+        expected = options.full_name()
         # A class may have a namespace of its own.
         number = self.register.begin(expected if options.node_namespace else "", unique_id)
         try:
-            host = self._host_factory(number, expected) if self._host_factory is not None else None
+            host = self._host_factory(number) if self._host_factory is not None else None
             loaded = LoadedNode(
                 number, node_class, options, self.context, host, lambda name: self.register.claim(name, number)
             )
@@ -142,7 +140,7 @@ class ComponentManager:
             self.executor,
             self.context,
             f"node {loaded.unique_id}",
-            lambda error: loaded.report("a task", error),
+            lambda error: loaded.error("a task", error),
             self.threads,
         )
         try:
@@ -202,6 +200,11 @@ class ComponentManager:
         """
         return self._find(unique_id).run(function, timeout)
 
+    def transition(self, unique_id: int, name: str, timeout: float) -> str:
+        """Run a lifecycle transition of a managed node; see :meth:`LoadedNode.transition`. Raises
+        InstanceNotFoundError besides."""
+        return self._find(unique_id).transition(name, timeout)
+
     def close(self, timeout: float = 5.0) -> None:
         """Take all nodes down, the last first, and load no more. One that hangs takes ``timeout`` seconds at most."""
         self.register.close()
@@ -246,7 +249,7 @@ class ComponentManager:
             everyone = [*self._nodes.values(), *self._constructing]
         for loaded in everyone:
             if ident in loaded.guard.threads:
-                loaded.report("context", RuntimeError(f"it {what}, which ends nothing in a container"))
+                loaded.error("context", RuntimeError(f"it {what}, which ends nothing in a container"))
                 return
         self._logger.error(f"a thread of a node {what}, which ends nothing in a container")
 

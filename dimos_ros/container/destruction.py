@@ -8,28 +8,10 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from lifecycle_msgs.msg import State
 from rclpy.exceptions import InvalidHandle
-from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.node import Node
 
-from dimos_ros.container.callback_guard import Interrupted
-
-
-def deactivate(node: Node) -> list[str]:
-    """Take a managed node to unconfigured, as far as it goes; what went wrong on the way."""
-    problems = []
-    for state, name in ((State.PRIMARY_STATE_ACTIVE, "deactivate"), (State.PRIMARY_STATE_INACTIVE, "cleanup")):
-        if not isinstance(node, LifecycleNode) or node._state_machine.current_state[0] != state:
-            continue
-        try:
-            result = getattr(node, f"trigger_{name}")()
-        except Exception as error:
-            problems.append(f"{name}: {type(error).__name__}: {error}")
-        else:
-            if result != TransitionCallbackReturn.SUCCESS:
-                problems.append(f"{name}: {result.name}")
-    return problems
+from dimos_ros.ros.errors import Interrupted
 
 
 def end_type_description(node: Node) -> None:

@@ -18,8 +18,8 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, Si
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 
-from dimos_ros.container.callback_guard import Interrupted
 from dimos_ros.container.fork_guard import leave_fork
+from dimos_ros.ros.errors import Interrupted
 
 T = TypeVar("T")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,14 +14,16 @@ from rclpy.context import Context
 from rclpy.logging import LoggingSeverity, get_logger
 from rclpy.node import Node
 
-from dimos_ros.container.callback_guard import CallbackGuard, Interrupted
-from dimos_ros.container.destruction import deactivate, destroy_remains, end_type_description, interrupt
+from dimos_ros.container.callback_guard import CallbackGuard
+from dimos_ros.container.destruction import destroy_remains, end_type_description, interrupt
 from dimos_ros.container.executors import Spinner
 from dimos_ros.container.fork_guard import leave_fork
+from dimos_ros.container.lifecycle import deactivate, state_of, trigger
 from dimos_ros.container.load_options import LoadOptions
 from dimos_ros.container.node_context import NodeContext
 from dimos_ros.exceptions import LoadRefusedError, ModuleFailedError, RequestTimeoutError
-from dimos_ros.ros.node_options import NodeOptions, applied
+from dimos_ros.ros.errors import Interrupted, error_text, log_raised, traceback_text
+from dimos_ros.ros.node_options import Host, NodeOptions, applied
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class LoadedNode:
         node_class: type,
         options: LoadOptions,
         context: Context,
-        host: Any,
+        host: Host | None,
         on_created: Callable[[str], None],
     ) -> None:
         self.unique_id = unique_id
@@ -62,7 +63,7 @@ class LoadedNode:
         self.node: Node | None = None
         self.errors = 0
         self.last_error = ""
-        self.guard = CallbackGuard(self.report)
+        self.guard = CallbackGuard(self.error)
         self.context = NodeContext(context, self._on_shutdown_call)
         self._class = node_class
         self._options = options
@@ -89,7 +90,7 @@ class LoadedNode:
             enable_rosout=extra.get("enable_rosout"),
             start_parameter_services=extra.get("start_parameter_services"),
             enable_logger_service=extra.get("enable_logger_service"),
-            host=self._host,
+            host=self,
             created=self._created,
         )
         try:
@@ -106,7 +107,7 @@ class LoadedNode:
                 self._free(options.node)
             if isinstance(error, LoadRefusedError):
                 raise
-            self._logger.error(f"the constructor raised {_text(error)}\n{_traceback(error)}")
+            self._logger.error(f"the constructor raised {_text(error)}\n{traceback_text(error)}")
             # Not chained: its traceback would hold the half-made node.
             raise ModuleFailedError(f"Component constructor threw an exception: {_text(error)}") from None
 
@@ -126,13 +127,30 @@ class LoadedNode:
         self._owned = owned
         spinner.attach(self.node)
 
-    def report(self, where: str, error: BaseException) -> None:
-        """Log and count what the node's code raised, and tell the host. The node goes on."""
+    @property
+    def directory(self) -> Any:
+        """What is known here of the fleet's other nodes; see :class:`dimos_ros.ros.node_options.Host`."""
+        return self._host.directory if self._host is not None else None
+
+    def error(self, where: str, error: BaseException) -> None:
+        """Log and count what the node's code raised, and tell the container's owner. The node goes on."""
+        leave_fork(self.guard.process, error)
         self.errors += 1
-        self.last_error = f"{where}: {_text(error)}"
-        self._logger.error(f"{where} raised {_text(error)}\n{_traceback(error)}")
+        self.last_error = log_raised(self._logger, where, error)
         if self._host is not None:
             self._host.error(where, error)
+
+    def state(self, label: str) -> None:
+        """The node reached a lifecycle state, whatever asked for it."""
+        if self._host is not None:
+            self._host.state(label)
+
+    def finish(self, summary: str) -> None:
+        """The node says that the job of the whole fleet is done."""
+        if self._host is not None:
+            self._host.finish(summary)
+        else:
+            self._logger.info(f"finished: {summary}")
 
     def run(self, function: Callable[[Node], T], timeout: float) -> T:
         """What ``function(node)`` gives in the thread of the node's executor.
@@ -150,6 +168,23 @@ class LoadedNode:
             busy = self.guard.busy_with() or "other nodes of its executor"
             raise RequestTimeoutError(f"{self.name} did not answer within {timeout:g} s: busy with {busy}") from None
 
+    def transition(self, name: str, timeout: float) -> str:
+        """Run a lifecycle transition in the node's own thread and return the state that it led to.
+
+        Raises ModuleFailedError with what the node's callback raised; RequestTimeoutError as :meth:`run`.
+        """
+
+        def run(node: Node) -> str:
+            errors = self.errors
+            try:
+                trigger(node, name)
+            except ModuleFailedError as error:
+                cause = self.last_error if self.errors > errors else str(error)
+                raise ModuleFailedError(f"{cause} (now {state_of(node)})") from None
+            return state_of(node)
+
+        return self.run(run, timeout)
+
     def _call(self, function: Callable[[Node], T]) -> T:
         if self.node is None or self._abandoned:
             raise ModuleFailedError(f"{self.name} is being unloaded")
@@ -157,7 +192,7 @@ class LoadedNode:
             return function(self.node)
 
     def _on_shutdown_call(self, what: str) -> None:
-        self.report("context", RuntimeError(f"{self.name or self._class.__name__} {what}; the others go on"))
+        self.error("context", RuntimeError(f"{self.name or self._class.__name__} {what}; the others go on"))
 
     # --------------------------------------------------------------------------------------------------- end
 
@@ -249,7 +284,7 @@ class LoadedNode:
             leave_fork(self.guard.process, error)
             if not isinstance(error, Interrupted):
                 self._problems.append(f"{what} raised {_text(error)}")
-                self.report(what, error)
+                self.error(what, error)
 
     def _free(self, node: Node) -> None:
         self.guard.release(node)
@@ -260,11 +295,7 @@ class LoadedNode:
 
 
 def _text(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}"
+    text = error_text(error)
     if isinstance(error, TypeError) and "__init__()" in str(error):
         text += " (a container calls a node's class without arguments)"
     return text
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))

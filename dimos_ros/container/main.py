@@ -16,15 +16,15 @@ from typing import NoReturn
 from rclpy.context import Context
 from rclpy.utilities import remove_ros_args
 
-from dimos_ros.container.arenas import limit_arenas
 from dimos_ros.container.component_manager import ComponentManager
 from dimos_ros.container.container_node import ContainerNode
 from dimos_ros.container.executors import KINDS
 from dimos_ros.container.load_record import LoadRecord
 from dimos_ros.container.process_manager import ProcessManager
 from dimos_ros.exceptions import DimosError
+from dimos_ros.processes.malloc import limit_arenas
 from dimos_ros.processes.stop_signals import StopSignals
-from dimos_ros.transport.transport import use_transport
+from dimos_ros.transport.profiles import use_transport
 
 DEFAULT_NAME = "ComponentManager"
 """The node name that people know from the C++ containers; ``-r __node:=`` gives another."""

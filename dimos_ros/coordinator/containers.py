@@ -13,7 +13,7 @@ from dimos_ros.exceptions import ContainerDiedError, DimosError
 from dimos_ros.processes.launcher import ChildProcess, Launcher
 from dimos_ros.transport.leftovers import remove_segments, segments_of
 
-HOSTED = "dimos_ros.container.hosted:run"
+HOSTED = "dimos_ros.coordinator.container_agent:run"
 BEGIN_SECONDS = 20.0
 JOIN_SECONDS = 2.0
 
@@ -69,7 +69,7 @@ class Containers:
         sends_images: Callable[[str], bool],
         introducer: int = 0,
     ) -> None:
-        """``sends_images(group)`` says whether what is to run in a process group does, with "" in any;
+        """``sends_images(group)`` says whether what is to run in a container does, with "" in any;
         ``introducer`` is the port of the one who introduces the containers to each other, if there is one."""
         self._launcher = launcher
         self._settings = settings
@@ -107,7 +107,7 @@ class Containers:
         return container
 
     async def of_group(self, name: str) -> Container:
-        """The container of a process group, started if it does not run; one more node is about to be in it.
+        """The container of a container, started if it does not run; one more node is about to be in it.
 
         Raises ContainerDiedError, RequestTimeoutError.
         """

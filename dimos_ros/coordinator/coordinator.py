@@ -9,29 +9,29 @@ from dataclasses import fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dimos_ros.blueprint.blueprint import Blueprint, autoconnect
-from dimos_ros.blueprint.instance_key import InstanceKey
-from dimos_ros.blueprint.load_request import LoadRequest
+from dimos_ros.blueprint.blueprint import Blueprint, as_blueprint, autoconnect
 from dimos_ros.blueprint.plan import Plan, plan
 from dimos_ros.blueprint.source import BlueprintSource
-from dimos_ros.coordinator.compiling import compile_plan, compile_request
+from dimos_ros.calls.directory import Directory
+from dimos_ros.coordinator.announcer import StateAnnouncer
 from dimos_ros.coordinator.coordinator_node import CoordinatorNode
-from dimos_ros.coordinator.fleet import Fleet
-from dimos_ros.coordinator.loop_thread import LoopThread
+from dimos_ros.coordinator.engine import Engine
+from dimos_ros.coordinator.plan_in_child import compile_plan, compile_request
 from dimos_ros.coordinator.records import Record
 from dimos_ros.coordinator.selection import select, select_namespace
 from dimos_ros.coordinator.settings import Settings
-from dimos_ros.coordinator.telling import Telling
+from dimos_ros.declaration.declared import Declared
 from dimos_ros.exceptions import BlueprintError, CoordinatorStoppedError
-from dimos_ros.module.directory import Directory
-from dimos_ros.module.import_path import path_of
-from dimos_ros.module.module import Module
+from dimos_ros.loading.load_request import LoadRequest
+from dimos_ros.naming.import_path import path_of
+from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.processes.launcher import Launcher
+from dimos_ros.processes.loop_thread import LoopThread
 from dimos_ros.processes.server_process import ForkServer
 from dimos_ros.processes.stop_signals import StopSignals
 
 if TYPE_CHECKING:
-    from dimos_ros.module.proxy import Proxy
+    from dimos_ros.calls.proxy import Proxy
 
 T = TypeVar("T")
 
@@ -69,15 +69,15 @@ class ModuleCoordinator:
         self.directory = Directory()
         self._finished = threading.Event()
         self._summary = ""
-        self._proxies: dict[tuple[InstanceKey, type[Module] | None], Proxy] = {}
+        self._proxies: dict[tuple[InstanceKey, type[Declared] | None], Proxy] = {}
         self._stop_lock = threading.Lock()
         self._stopped = False
         self._loop = LoopThread("coordinator")
-        self._launcher, self._fleet, self._telling = self._loop.run(self._open(server))
+        self._launcher, self._engine, self._announcer = self._loop.run(self._open(server))
         self._node.serve(self)
 
     @classmethod
-    def build(cls, blueprint: Blueprint | type[Module] | str, **options: Any) -> ModuleCoordinator:
+    def build(cls, blueprint: Blueprint | type[Declared] | str, **options: Any) -> ModuleCoordinator:
         """A coordinator with everything of a blueprint up: configured, activated, counted.
 
         ``blueprint`` may be an import path. Raises BlueprintError before anything starts, BuildError naming
@@ -94,24 +94,24 @@ class ModuleCoordinator:
     # ------------------------------------------------------------------------------------------------ deploy
 
     def deploy(
-        self, module: type[Module] | Blueprint, name: str | None = None, namespace: str = "", **parameters: Any
+        self, module: type[Declared] | Blueprint, name: str | None = None, namespace: str = "", **parameters: Any
     ) -> Any:
         """Bring up one module and return a proxy of it."""
-        one = module if isinstance(module, Blueprint) else module.blueprint(name, **parameters)
+        one = as_blueprint(module, name, parameters)
         if isinstance(module, Blueprint) and (name or parameters):
             raise BlueprintError("a name and parameters are given where the blueprint is made")
         (proxy,) = self.deploy_parallel(one.namespace(namespace) if namespace.strip("/") else one)
         return proxy
 
-    def deploy_parallel(self, *blueprints: Blueprint | type[Module]) -> list[Any]:
+    def deploy_parallel(self, *blueprints: Blueprint | type[Declared]) -> list[Any]:
         """Bring up several at once and return a proxy of each instance, in the order of the blueprints."""
-        parts = [b if isinstance(b, Blueprint) else b.blueprint() for b in blueprints]
+        parts = [as_blueprint(b) for b in blueprints]
         self._deploy_planned(plan(autoconnect(*parts), self._running()))
         return [self._proxy(entry.key, entry.module) for part in parts for entry in part if entry.enabled]
 
     def load_blueprint(
         self,
-        blueprint: Blueprint | type[Module] | str,
+        blueprint: Blueprint | type[Declared] | str,
         namespace: str = "",
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> str:
@@ -124,7 +124,7 @@ class ModuleCoordinator:
             return self.load_source(
                 BlueprintSource(blueprint=blueprint, namespace=namespace.strip("/"), parameters=parameters or {})
             )
-        one = blueprint if isinstance(blueprint, Blueprint) else blueprint.blueprint()
+        one = as_blueprint(blueprint)
         for module, values in (parameters or {}).items():
             one = one.with_parameters(module, **values)
         if namespace.strip("/"):
@@ -137,7 +137,7 @@ class ModuleCoordinator:
         async def load() -> str:
             started = time.monotonic()
             planned = await compile_plan(self._launcher, source, self._instances(), self.settings.compile_timeout)
-            return _loaded(await self._fleet.deploy(planned), started)
+            return _loaded(await self._engine.deploy(planned), started)
 
         return self._await(load())
 
@@ -147,7 +147,7 @@ class ModuleCoordinator:
         async def load() -> Record:
             timeout = self.settings.compile_timeout
             planned = await compile_request(self._launcher, request, self._instances(), timeout)
-            (record,) = await self._fleet.deploy(planned)
+            (record,) = await self._engine.deploy(planned)
             return record
 
         return self._await(load())
@@ -156,7 +156,7 @@ class ModuleCoordinator:
 
     def restart_module(
         self,
-        module: type[Module] | str,
+        module: type[Declared] | str,
         namespace: str | None = None,
         name: str = "",
         *,
@@ -168,7 +168,7 @@ class ModuleCoordinator:
         fresh process first, and nothing else happens if that fails. Raises InstanceNotFoundError,
         AmbiguousInstanceError, ModuleFailedError.
         """
-        return self._await(self._fleet.restart(self.select(module, namespace, name), reload_source))
+        return self._await(self._engine.restart(self.select(module, namespace, name), reload_source))
 
     def restart_module_by_class_name(
         self, class_name: str, namespace: str | None = None, name: str = "", *, reload_source: bool = True
@@ -176,38 +176,38 @@ class ModuleCoordinator:
         """As :meth:`restart_module`, by the class's name; namespace None where it runs in one only."""
         return self.restart_module(class_name, namespace, name, reload_source=reload_source)
 
-    def unload_module(self, module: type[Module] | str, namespace: str | None = None, name: str = "") -> str:
+    def unload_module(self, module: type[Declared] | str, namespace: str | None = None, name: str = "") -> str:
         """Take one module down and out of the desired state; what was done, in words."""
-        return self._await(self._fleet.unload(self.select(module, namespace, name)))
+        return self._await(self._engine.unload(self.select(module, namespace, name)))
 
     def restart_namespace(self, namespace: str | None, *, reload_source: bool = True) -> str:
         """Restart all modules of a namespace and below it; what was done, in words."""
         normal, keys = select_namespace(self._candidates(), namespace)
-        return self._await(self._fleet.restart_all(normal, keys, reload_source))
+        return self._await(self._engine.restart_all(normal, keys, reload_source))
 
     def unload_namespace(self, namespace: str | None) -> str:
         """Take down all modules of a namespace and below it; what was done, in words."""
         normal, keys = select_namespace(self._candidates(), namespace)
-        return self._await(self._fleet.unload_all(normal, keys))
+        return self._await(self._engine.unload_all(normal, keys))
 
-    def unload_number(self, number: int) -> str | None:
+    def unload_id(self, unique_id: int) -> str | None:
         """Unload the instance of that id, as in :meth:`records`; None where there is none."""
-        key = next((record.key for record in self.records() if record.number == number), None)
-        return None if key is None else self._await(self._fleet.unload(key))
+        key = next((record.key for record in self.records() if record.unique_id == unique_id), None)
+        return None if key is None else self._await(self._engine.unload(key))
 
     # ------------------------------------------------------------------------------------------------ look up
 
-    def select(self, module: type[Module] | str, namespace: str | None = None, name: str = "") -> InstanceKey:
+    def select(self, module: type[Declared] | str, namespace: str | None = None, name: str = "") -> InstanceKey:
         """The one running instance that is meant. Raises as :func:`selection.select`."""
         asked = path_of(module) if isinstance(module, type) else module
         return select(self._candidates(), namespace, asked, name)
 
-    def get_instance(self, module: type[Module] | str, namespace: str | None = None, name: str = "") -> Any:
+    def get_instance(self, module: type[Declared] | str, namespace: str | None = None, name: str = "") -> Any:
         """A proxy of the one running instance that is meant: its ``@rpc`` methods can be called on it."""
         return self._proxy(self.select(module, namespace, name), module if isinstance(module, type) else None)
 
     def records(self) -> list[Record]:
-        """All instances as they are now, by number."""
+        """All instances as they are now, by unique id."""
         return self._await(self._list())
 
     @property
@@ -271,27 +271,27 @@ class ModuleCoordinator:
         try:
             return await coroutine
         finally:
-            self._telling.catch_up()
+            self._announcer.catch_up()
 
-    async def _open(self, server: ForkServer) -> tuple[Launcher, Fleet, Telling]:
+    async def _open(self, server: ForkServer) -> tuple[Launcher, Engine, StateAnnouncer]:
         launcher = await Launcher.open(server)
-        fleet = Fleet(
+        fleet = Engine(
             launcher,
             self.settings,
-            on_change=lambda: telling.changed(),
+            on_change=lambda: announcer.changed(),
             on_progress=self._node.say,
             on_finished=self._finish,
             introducer=self._node.introducer,
         )
-        telling = Telling(fleet, self.directory, self._node.publish)
-        return launcher, fleet, telling
+        announcer = StateAnnouncer(fleet, self.directory, self._node.publish)
+        return launcher, fleet, announcer
 
     async def _close(self) -> None:
-        await self._fleet.stop()
+        await self._engine.stop()
         await self._launcher.close()
 
     async def _list(self) -> list[Record]:
-        return sorted(self._fleet.records.values(), key=lambda record: record.number)
+        return sorted(self._engine.records.values(), key=lambda record: record.unique_id)
 
     def _finish(self, summary: str) -> None:
         if not self._finished.is_set():
@@ -300,10 +300,10 @@ class ModuleCoordinator:
 
     def _deploy_planned(self, planned: Plan) -> str:
         started = time.monotonic()
-        return _loaded(self._await(self._fleet.deploy(planned)), started)
+        return _loaded(self._await(self._engine.deploy(planned)), started)
 
     def _instances(self) -> list[Any]:
-        return [record.instance for record in self._fleet.records.values()]
+        return [record.instance for record in self._engine.records.values()]
 
     def _running(self) -> list[Any]:
         return [record.instance for record in self.records()]
@@ -311,9 +311,9 @@ class ModuleCoordinator:
     def _candidates(self) -> list[Any]:
         return [record.candidate for record in self.records()]
 
-    def _proxy(self, key: InstanceKey, module: type[Module] | None = None) -> Any:
+    def _proxy(self, key: InstanceKey, module: type[Declared] | None = None) -> Any:
         # Imported by who needs it: calls take pydantic, and a tenth of a second of a fleet's start.
-        from dimos_ros.module.proxy import Proxy
+        from dimos_ros.calls.proxy import Proxy
 
         asked = (key, module)
         if asked not in self._proxies:
@@ -322,7 +322,7 @@ class ModuleCoordinator:
 
     def _close_proxies(self) -> None:
         if self._proxies:
-            from dimos_ros.module.proxy import close
+            from dimos_ros.calls.proxy import close
 
             for proxy in self._proxies.values():
                 close(proxy)

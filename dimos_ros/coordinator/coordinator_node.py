@@ -24,10 +24,10 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.utilities import get_rmw_implementation_identifier
 
-from dimos_ros.blueprint.names import normalize_namespace
-from dimos_ros.container.messages import from_message
+from dimos_ros.container.load_node_message import from_message
 from dimos_ros.coordinator.records import Record
 from dimos_ros.exceptions import BlueprintError, DimosError
+from dimos_ros.naming.names import normalize_namespace
 from dimos_ros.ros.concurrent_service import ConcurrentService
 from dimos_ros.transport.introducer import Introducer
 
@@ -156,11 +156,11 @@ class Answers:
             record = self._coordinator.load_request(from_message(request))
         except DimosError as error:
             return LoadNode.Response(success=False, error_message=str(error))
-        return LoadNode.Response(success=True, full_node_name=record.key.full_node_name, unique_id=record.number)
+        return LoadNode.Response(success=True, full_node_name=record.key.full_node_name, unique_id=record.unique_id)
 
     def unload_node(self, request: Any) -> Any:
         try:
-            done = self._coordinator.unload_number(request.unique_id)
+            done = self._coordinator.unload_id(request.unique_id)
         except DimosError as error:
             return UnloadNode.Response(success=False, error_message=str(error))
         if done is None:
@@ -170,10 +170,10 @@ class Answers:
         return UnloadNode.Response(success=True)
 
     def list_nodes(self, request: Any) -> Any:
-        records = [record for record in self._coordinator.records() if record.unique_id]
+        records = [record for record in self._coordinator.records() if record.node_id]
         return ListNodes.Response(
             full_node_names=[record.key.full_node_name for record in records],
-            unique_ids=[record.number for record in records],
+            unique_ids=[record.unique_id for record in records],
         )
 
     def _answer(self, service_type: Any, action: Callable[[], str]) -> Any:
@@ -215,5 +215,5 @@ def module_info(record: Record) -> ModuleInfo:
         uptime=record.uptime,
         last_error=record.last_error,
         class_path=instance.class_path,
-        unique_id=record.number,
+        unique_id=record.unique_id,
     )

@@ -13,14 +13,14 @@ def sends_images(instance: Instance) -> bool:
     return any(carries_bytes(stream.message_type) for stream in instance.streams if stream.direction == "out")
 
 
-def plan_groups(plan: Iterable[Instance]) -> set[str]:
+def containers_of(plan: Iterable[Instance]) -> set[str]:
     """The containers that a plan needs."""
-    return {instance.process_group for instance in plan}
+    return {instance.container for instance in plan}
 
 
 def hold_seconds(plan: Iterable[Instance]) -> float:
     """How long the processes of a plan may be kept from getting to know each other while they start."""
-    return 1.0 + 0.1 * len(plan_groups(plan))
+    return 1.0 + 0.1 * len(containers_of(plan))
 
 
 def count(number: int, what: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dimos_ros.blueprint.instance_key import InstanceKey
 from dimos_ros.blueprint.plan import Instance
 from dimos_ros.coordinator.selection import Candidate
+from dimos_ros.naming.instance_key import InstanceKey
 
 if TYPE_CHECKING:
     from dimos_ros.coordinator.containers import Container
@@ -25,10 +25,10 @@ class Record:
     """One instance: ``instance`` is the desired state with its load request, the rest is observed."""
 
     instance: Instance
-    number: int
-    """The coordinator's own id of the instance, from 1, never used twice."""
+    unique_id: int
+    """The coordinator's id of the instance, from 1, never used twice; the one that ROS interfaces show."""
     container: Container | None = None
-    unique_id: int = 0
+    node_id: int = 0
     """The container's id of the node; 0 while it is not loaded."""
     is_managed: bool = True
     state: str = "unloaded"
@@ -47,12 +47,12 @@ class Record:
     @property
     def is_up(self) -> bool:
         """Whether it is what it is to be: active, or for a node that is not managed, loaded."""
-        return self.unique_id != 0 and self.state == ("active" if self.is_managed else "unmanaged")
+        return self.node_id != 0 and self.state == ("active" if self.is_managed else "unmanaged")
 
     @property
     def uptime(self) -> float:
         """Seconds since it was last loaded; 0 while it is not."""
-        return time.monotonic() - self.loaded_at if self.unique_id else 0.0
+        return time.monotonic() - self.loaded_at if self.node_id else 0.0
 
     @property
     def candidate(self) -> Candidate:
@@ -67,7 +67,7 @@ class Record:
 
     def left(self, health: str) -> None:
         """Its node is no more."""
-        self.container, self.unique_id, self.state, self.health = None, 0, "unloaded", health
+        self.container, self.node_id, self.state, self.health = None, 0, "unloaded", health
 
     def __str__(self) -> str:
         return f"{self.key} ({self.instance.class_name})"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from dimos_ros.blueprint.instance_key import InstanceKey
-from dimos_ros.blueprint.names import normalize_namespace
 from dimos_ros.exceptions import AmbiguousInstanceError, InstanceNotFoundError
-from dimos_ros.module.interface import nearest
+from dimos_ros.naming.instance_key import InstanceKey
+from dimos_ros.naming.names import normalize_namespace
+from dimos_ros.naming.wording import nearest
 
 
 @dataclass(frozen=True)

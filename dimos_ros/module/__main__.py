@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from dimos_ros.exceptions import DimosError
-from dimos_ros.module.import_path import import_object
 from dimos_ros.module.module import Module
+from dimos_ros.naming.import_path import import_object
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import traceback
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
-from dimos_ros.blueprint.names import node_name_of
+from dimos_ros.blueprint.blueprint import Blueprint, of_module
+from dimos_ros.declaration.declared import Declared
+from dimos_ros.declaration.interface import Parameter
+from dimos_ros.declaration.parameters import param
+from dimos_ros.declaration.streams import In, Out
 from dimos_ros.exceptions import DimosError, ModuleFailedError
-from dimos_ros.module import declare
-from dimos_ros.module.interface import Interface, Parameter
-from dimos_ros.module.parameters import LiveParameter, param
-from dimos_ros.module.rpc import methods_of
-from dimos_ros.module.streams import In, Out
+from dimos_ros.naming.names import node_name_of
 
 try:
     from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -22,9 +21,14 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "rclpy":
         raise
     LifecycleNode = object
-
-if TYPE_CHECKING:
-    from dimos_ros.blueprint.blueprint import Blueprint
+else:
+    from dimos_ros.calls.proxy import Proxy
+    from dimos_ros.calls.proxy import close as close_proxy
+    from dimos_ros.calls.server import CallServer
+    from dimos_ros.module import node_parameters
+    from dimos_ros.module.streams import LiveIn, LiveOut, live_end
+    from dimos_ros.ros.errors import Interrupted
+    from dimos_ros.ros.node_options import Host, LoggingHost, current_host
 
 STATES_AFTER = {
     "on_configure": ("inactive", "unconfigured"),
@@ -44,12 +48,7 @@ def _state_after(callback: str, result: Any) -> str:
     return succeeded if result == TransitionCallbackReturn.SUCCESS else failed
 
 
-def is_module(candidate: type) -> bool:
-    """Whether a class is a Module."""
-    return issubclass(candidate, Module)
-
-
-class Module(LifecycleNode):
+class Module(Declared, LifecycleNode, is_base=True):
     """Base of all modules: a managed (lifecycle) node.
 
     The class body declares streams (``scan: In[LaserScan]``), parameters (``resolution: float =
@@ -61,39 +60,11 @@ class Module(LifecycleNode):
     Raises DeclarationError when a class body declares something that cannot work.
     """
 
-    dedicated: ClassVar[bool] = False
-    """Whether each instance has a container, and so a process, of its own."""
-
     frame_prefix: str = param("", description="goes before every frame name, such as 'robot1/', for a shared TF tree")
     call_timeout: float = param(10.0, minimum=0.001, description="seconds that a call to another module may take")
     absent_timeout: float = param(
         1.0, minimum=0.0, description="seconds after which calling a module that is not there is an error"
     )
-
-    _declarations: ClassVar[dict[str, Any]] = {}
-    _interface: ClassVar[Interface | None] = None
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        _declare(cls)
-
-    # ------------------------------------------------------------------------------------ the class as data
-
-    @classmethod
-    def interface(cls) -> Interface:
-        """What the class and its bases declare. Raises DeclarationError for an annotation that still names
-        something undefined."""
-        if cls.__dict__.get("_interface") is None:
-            found = cls._declarations
-            for name, declared in list(found.items()):
-                if isinstance(declared, declare.Unresolved):
-                    found[name] = declare.resolve(cls, name, declared, is_module)
-                    _put_parameter(cls, found[name])
-            interface = declare.interface_of(found, methods_of(cls), cls.__name__)
-            declare.check_handlers(cls, interface.streams)
-            cls._interface = interface
-        assert cls._interface is not None
-        return cls._interface
 
     @classmethod
     def blueprint(cls, name: str | None = None, **parameters: Any) -> Blueprint:
@@ -102,15 +73,7 @@ class Module(LifecycleNode):
         ``name`` is its node name; without one the class gives it (``ScanReplay``: ``scan_replay``).
         Raises BlueprintError for an unknown parameter, a value of the wrong type, or a bad name.
         """
-        from dimos_ros.blueprint.blueprint import of_module
-
         return of_module(cls, name, parameters)
-
-    @classmethod
-    def describe(cls) -> str:
-        """The interface for people: streams, parameters, references, calls."""
-        summary = (cls.__doc__ or "").strip().partition("\n")[0]
-        return cls.interface().as_text(f"{cls.__name__} ({cls.__module__}:{cls.__qualname__})", summary)
 
     # ------------------------------------------------------------------------------------------- the node
 
@@ -118,15 +81,8 @@ class Module(LifecycleNode):
         """Options are those of ``rclpy.node.Node``; a container gives them by itself."""
         if LifecycleNode is object:
             raise DimosError(f"{type(self).__name__} cannot run: rclpy is not installed (source a ROS 2)")
-        from dimos_ros.module import node_parameters
-        from dimos_ros.module.call_server import CallServer
-        from dimos_ros.module.proxy import Proxy
-        from dimos_ros.ros.node_options import current_host
-
         interface = type(self).interface()
-        self._host = current_host()
-        self._errors = 0
-        self._last_error = ""
+        self._host: Host = current_host() or LoggingHost(self)
         self._active = False
         self._parameter_values: dict[str, Any] = {}
         for callback in STATES_AFTER:
@@ -136,19 +92,19 @@ class Module(LifecycleNode):
 
         node_parameters.declare(self, interface.parameters)
         targets = node_parameters.declare_references(self, interface.references)
-        self._streams: dict[str, In[Any] | Out[Any]] = {}
+        self._streams: dict[str, LiveIn[Any] | LiveOut[Any]] = {}
         for name, stream in interface.streams.items():
-            end: In[Any] | Out[Any] = (In if stream.direction == "in" else Out)(stream.qos)
-            end._bind(self, name, stream.message_type)
-            self._streams[name] = end
-            setattr(self, name, end)
+            self._streams[name] = live_end(self, stream)
+            setattr(self, name, self._streams[name])
         self._proxies = []
         for name, target in targets.items():
-            proxy = Proxy.for_reference(self, interface.references[name], target) if target else None
+            proxy = (
+                Proxy.for_reference(self, interface.references[name], target, self._host.directory) if target else None
+            )
             if proxy is not None:
                 self._proxies.append(proxy)
             setattr(self, name, proxy)
-        self._call_server = CallServer(self)
+        self._call_server = CallServer(self, self._host)
 
     @property
     def is_active(self) -> bool:
@@ -165,15 +121,10 @@ class Module(LifecycleNode):
         The coordinator shows ``summary``, brings everything down in order and ends with exit code 0.
         Where there is none, the summary is logged.
         """
-        if self._host is not None:
-            self._host.finish(summary)
-        else:
-            self.get_logger().info(f"finished: {summary}")
+        self._host.finish(summary)
 
     def destroy_node(self) -> None:
         """Destroy the node, its streams and calls included."""
-        from dimos_ros.module.proxy import close as close_proxy
-
         self._active = False
         for proxy in getattr(self, "_proxies", []):
             close_proxy(proxy)
@@ -181,7 +132,7 @@ class Module(LifecycleNode):
         if call_server is not None:
             call_server.close()
         for end in getattr(self, "_streams", {}).values():
-            end._destroy()
+            end.destroy()
         super().destroy_node()
 
     # -------------------------------------------------------------------------------------------- lifecycle
@@ -192,13 +143,13 @@ class Module(LifecycleNode):
             self._before(name)
             result = callback(state)
             result = TransitionCallbackReturn.SUCCESS if result is None else result
-        except Exception as error:
-            self._count_error(name, error)
+        except (KeyboardInterrupt, Interrupted):
+            raise
+        except BaseException as error:  # sys.exit() too: it ends a transition, not the process
+            self._report(name, error)
             result = TransitionCallbackReturn.ERROR
         if result == TransitionCallbackReturn.FAILURE:
-            self._last_error = f"{name}: returned FAILURE"
-            if self._host is not None:
-                self._host.error(name, ModuleFailedError(self._last_error))
+            self._report(name, ModuleFailedError("returned FAILURE"))
         self._enter(_state_after(name, result))
         return result
 
@@ -206,7 +157,7 @@ class Module(LifecycleNode):
         """What a transition's callback may count on: endpoints to configure, publishers to activate."""
         if name == "on_configure":
             for end in self._streams.values():
-                end._create()
+                end.create()
         elif name == "on_activate":
             self._open(Out, True)
         elif name in ("on_deactivate", "on_shutdown"):
@@ -220,54 +171,22 @@ class Module(LifecycleNode):
         self._open(In, self._active)
         if state not in ("active", "inactive"):
             for end in self._streams.values():
-                end._destroy()
-        if self._host is not None:
-            self._host.state(state)
+                end.destroy()
+        self._host.state(state)
 
     def _open(self, kind: type, is_open: bool) -> None:
         for end in self._streams.values():
             if isinstance(end, kind):
-                end._set_open(is_open)
+                end.set_open(is_open)
 
-    def _count_error(self, where: str, error: BaseException) -> None:
-        """Log what a callback raised, with its name, and count it; the module goes on."""
-        self._errors += 1
-        self._last_error = f"{where}: {type(error).__name__}: {error}"
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self.get_logger().error(f"{where} raised {type(error).__name__}: {error}\n{text}")
-        if self._host is not None:
-            self._host.error(where, error)
+    def _report(self, where: str, error: BaseException) -> None:
+        """Tell the host what a callback raised; it logs and counts that. The module goes on."""
+        self._host.error(where, error)
 
     # ------------------------------------------------------------------------------------------- parameters
 
     def _set_parameter(self, parameter: Parameter, value: Any) -> None:
-        from dimos_ros.module import node_parameters
-
         node_parameters.assign(self, parameter, value)
 
     def _parameters_changed(self, changed: Mapping[str, Any]) -> None:
         self._parameter_values.update(changed)
-
-
-def _put_parameter(cls: type, declared: Any) -> None:
-    if isinstance(declared, Parameter):
-        setattr(cls, declared.name, LiveParameter(declared))
-
-
-def _declare(cls: type[Module]) -> None:
-    """Read a class body and add what its bases declare."""
-    inherited: dict[str, Any] = {}
-    for base in reversed(cls.__mro__[1:]):
-        inherited.update(base.__dict__.get("_declarations", {}))
-    own = declare.read_class_body(cls, is_module)
-    own.update(declare.redefined(cls, inherited, own))
-    cls._declarations = {**inherited, **own}
-    cls._interface = None
-    for declared in own.values():
-        _put_parameter(cls, declared)
-    # What can be checked at once is: a wrong class is then an error where it is written.
-    if not any(isinstance(declared, declare.Unresolved) for declared in cls._declarations.values()):
-        cls.interface()
-
-
-_declare(Module)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -14,11 +14,25 @@ from rcl_interfaces.msg import (
 )
 from rclpy.parameter import Parameter as RosParameter
 
+from dimos_ros.declaration.interface import REQUIRED, Parameter, Reference
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.module.interface import REQUIRED, Parameter, Reference
 
-if TYPE_CHECKING:
-    from dimos_ros.module.module import Module
+
+class ParameterNode(Protocol):
+    """A module as this file sees it: a node with parameters, and the values that its attributes show."""
+
+    _parameter_values: dict[str, Any]
+    _parameter_overrides: dict[str, RosParameter]
+
+    def _parameters_changed(self, changed: Mapping[str, Any]) -> None: ...
+    def get_name(self) -> str: ...
+    def get_fully_qualified_name(self) -> str: ...
+    def declare_parameter(self, name: str, value: Any, descriptor: ParameterDescriptor) -> Any: ...
+    def set_descriptor(self, name: str, descriptor: ParameterDescriptor) -> Any: ...
+    def set_parameters(self, parameter_list: list[RosParameter]) -> list[SetParametersResult]: ...
+    def add_on_set_parameters_callback(self, callback: Any) -> None: ...
+    def add_post_set_parameters_callback(self, callback: Any) -> None: ...
+
 
 _TYPES = {
     "bool": ParameterType.PARAMETER_BOOL,
@@ -36,7 +50,7 @@ _LARGEST_FLOAT = 1.7976931348623157e308
 _LARGEST_INT = 2**63 - 1
 
 
-def declare(module: Module, parameters: Mapping[str, Parameter]) -> None:
+def declare(module: ParameterNode, parameters: Mapping[str, Parameter]) -> None:
     """Declare them on the node, with the values it was constructed with, and keep them live.
 
     Raises BlueprintError for one that is required and was not given.
@@ -63,7 +77,7 @@ def declare(module: Module, parameters: Mapping[str, Parameter]) -> None:
     module.add_post_set_parameters_callback(changed)
 
 
-def declare_references(module: Module, references: Mapping[str, Reference]) -> dict[str, str]:
+def declare_references(module: ParameterNode, references: Mapping[str, Reference]) -> dict[str, str]:
     """Declare a parameter for each reference: the full name of the node it refers to, "" for none.
 
     Returns them by attribute. Raises BlueprintError for one that is needed and names nothing.
@@ -82,7 +96,7 @@ def declare_references(module: Module, references: Mapping[str, Reference]) -> d
     return targets
 
 
-def assign(module: Module, parameter: Parameter, value: Any) -> None:
+def assign(module: ParameterNode, parameter: Parameter, value: Any) -> None:
     """Set a parameter of the node from within, as ``ros2 param set`` does. Raises BlueprintError."""
     checked = parameter.check(value, module.get_name())
     kind = RosParameter.Type(_TYPES[parameter.kind]) if checked is not None else RosParameter.Type.NOT_SET
@@ -105,7 +119,7 @@ def from_ros(parameter: Parameter, value: Any) -> Any:
     return list(value) if parameter.kind.endswith("[]") else value
 
 
-def _declare_one(module: Module, parameter: Parameter) -> Any:
+def _declare_one(module: ParameterNode, parameter: Parameter) -> Any:
     descriptor = ParameterDescriptor(
         description=parameter.description,
         read_only=parameter.read_only,
@@ -146,7 +160,9 @@ def _declare_one(module: Module, parameter: Parameter) -> Any:
     return []
 
 
-def _declare_empty(module: Module, name: str, ros_type: RosParameter.Type, descriptor: ParameterDescriptor) -> None:
+def _declare_empty(
+    module: ParameterNode, name: str, ros_type: RosParameter.Type, descriptor: ParameterDescriptor
+) -> None:
     """Declare a parameter whose value is an empty list: rclpy tells a type from the value, and this has none."""
     module._parameter_overrides.pop(name, None)
     read_only, descriptor.read_only = descriptor.read_only, False

@@ -1,124 +1,111 @@
-"""``In`` and ``Out``: a module's typed streams, as declarations and as the live ends."""
+"""The live ends of a module's streams: a publisher for each ``Out``, a subscription for each ``In``."""
 
 from __future__ import annotations
 
-import importlib
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from dimos_ros.exceptions import DeclarationError
-from dimos_ros.module.qos import QoS, as_qos
-
-if TYPE_CHECKING:
-    from dimos_ros.module.module import Module
+from dimos_ros.declaration.interface import Stream
+from dimos_ros.declaration.message_types import message_class
+from dimos_ros.declaration.streams import In, Out
 
 T = TypeVar("T")
 
 
-def message_class(name: str) -> Any:
-    """The class of a ROS type's name: ``sensor_msgs/msg/LaserScan``. Raises DeclarationError."""
-    package, kind, message = name.split("/")
-    try:
-        return getattr(importlib.import_module(f"{package}.{kind}"), message)
-    except (ImportError, AttributeError) as error:
-        raise DeclarationError(f"there is no message type {name}: {error}") from error
+class Owner(Protocol):
+    """What an end needs of its module, beside the handler: the endpoints of a node, and the report of errors."""
+
+    def create_publisher(self, msg_type: Any, topic: str, qos_profile: Any) -> Any: ...
+    def create_subscription(self, msg_type: Any, topic: str, callback: Any, qos_profile: Any) -> Any: ...
+    def destroy_publisher(self, publisher: Any) -> Any: ...
+    def destroy_subscription(self, subscription: Any) -> Any: ...
+    def resolve_topic_name(self, topic: str) -> str: ...
+    def count_publishers(self, topic_name: str) -> int: ...
+    def _report(self, where: str, error: BaseException) -> None: ...
 
 
-class _End(Generic[T]):
-    """What both ends share: the declaration, and the topic once the module is configured."""
+def live_end(owner: Owner, stream: Stream) -> LiveIn[Any] | LiveOut[Any]:
+    """The live end of a declared stream; its endpoint exists once the module is configured."""
+    return LiveIn(owner, stream) if stream.direction == "in" else LiveOut(owner, stream)
 
-    def __init__(self, qos: QoS | str | int | None = None) -> None:
-        """Declare a stream; ``qos`` is a QoS, a profile's name or a history depth."""
-        self.qos = as_qos(qos)
-        self._name = ""
-        self._module: Module | None = None
-        self._message_type = ""
+
+class LiveOut(Out[T]):
+    """An ``Out`` of a module."""
+
+    def __init__(self, owner: Owner, stream: Stream) -> None:
+        super().__init__(stream.qos)
+        self._owner, self._stream = owner, stream
+        self._publisher: Any = None
         self._open = False
-
-    def _bind(self, module: Module, name: str, message_type: str) -> None:
-        self._module, self._name, self._message_type = module, name, message_type
-
-    def _bound(self) -> Module:
-        if self._module is None:
-            raise RuntimeError("a declared stream works on a module, not on its class")
-        return self._module
 
     @property
     def topic(self) -> str:
-        """The full topic name, remap rules applied."""
-        return str(self._bound().resolve_topic_name(self._name))
-
-
-class Out(_End[T]):
-    """A stream that the module publishes: ``map: Out[OccupancyGrid]``."""
-
-    _publisher: Any = None
+        return str(self._owner.resolve_topic_name(self._stream.name))
 
     def publish(self, message: T) -> None:
-        """Send ``message``. Nothing is sent while the module is not active, as with any managed
-        node's publisher."""
         if self._open:
             self._publisher.publish(message)
 
     @property
     def subscription_count(self) -> int:
-        """Subscriptions that are matched to this publisher now."""
         return self._publisher.get_subscription_count() if self._publisher else 0
 
-    def _create(self) -> None:
-        self._publisher = self._bound().create_publisher(
-            message_class(self._message_type), self._name, self.qos.profile()
-        )
+    def create(self) -> None:
+        """Make the publisher."""
+        kind = message_class(self._stream.message_type)
+        self._publisher = self._owner.create_publisher(kind, self._stream.name, self.qos.profile())
 
-    def _set_open(self, is_open: bool) -> None:
+    def set_open(self, is_open: bool) -> None:
+        """Let messages through, or stop that."""
         self._open = is_open
 
-    def _destroy(self) -> None:
+    def destroy(self) -> None:
+        """Destroy the publisher."""
         self._open = False
         if self._publisher is not None:
-            self._bound().destroy_publisher(self._publisher)
+            self._owner.destroy_publisher(self._publisher)
             self._publisher = None
 
 
-class In(_End[T]):
-    """A stream that the module receives: ``scan: In[LaserScan]``, handled by ``handle_scan``.
+class LiveIn(In[T]):
+    """An ``In`` of a module."""
 
-    While the module is not active, messages are dropped, except on a latched stream: there the
-    last ``depth`` wait for the activation, since nobody will send them again.
-    """
-
-    _subscription: Any = None
-
-    def __init__(self, qos: QoS | str | int | None = None) -> None:
-        super().__init__(qos)
+    def __init__(self, owner: Owner, stream: Stream) -> None:
+        super().__init__(stream.qos)
+        self._owner, self._stream = owner, stream
+        self._subscription: Any = None
+        self._open = False
         self._handler: Callable[[T], Any] | None = None
         self._waiting: deque[T] = deque(maxlen=self.qos.depth or None)
-        self.latest: T | None = None
-        """The message that came last while the module was active; None before the first."""
+
+    @property
+    def topic(self) -> str:
+        return str(self._owner.resolve_topic_name(self._stream.name))
 
     @property
     def publisher_count(self) -> int:
-        """Publishers that are matched to this subscription now."""
-        return self._bound().count_publishers(self.topic) if self._subscription else 0
+        return self._owner.count_publishers(self.topic) if self._subscription else 0
 
-    def _create(self) -> None:
-        module = self._bound()
-        self._handler = getattr(module, f"handle_{self._name}", None)
-        kind = message_class(self._message_type)
-        self._subscription = module.create_subscription(kind, self._name, self._receive, self.qos.profile())
+    def create(self) -> None:
+        """Make the subscription."""
+        self._handler = getattr(self._owner, f"handle_{self._stream.name}", None)
+        kind = message_class(self._stream.message_type)
+        self._subscription = self._owner.create_subscription(kind, self._stream.name, self._receive, self.qos.profile())
 
-    def _destroy(self) -> None:
-        self._open = False
-        self._waiting.clear()
-        if self._subscription is not None:
-            self._bound().destroy_subscription(self._subscription)
-            self._subscription = None
-
-    def _set_open(self, is_open: bool) -> None:
+    def set_open(self, is_open: bool) -> None:
+        """Let messages through, those of a latched stream that came before too; or stop that."""
         self._open = is_open
         while is_open and self._waiting:
             self._receive(self._waiting.popleft())
+
+    def destroy(self) -> None:
+        """Destroy the subscription and forget what waits."""
+        self._open = False
+        self._waiting.clear()
+        if self._subscription is not None:
+            self._owner.destroy_subscription(self._subscription)
+            self._subscription = None
 
     def _receive(self, message: T) -> None:
         if not self._open:
@@ -130,4 +117,4 @@ class In(_End[T]):
             try:
                 self._handler(message)
             except Exception as error:
-                self._bound()._count_error(f"handle_{self._name}", error)
+                self._owner._report(f"handle_{self._stream.name}", error)

@@ -17,7 +17,7 @@ from typing import Any
 
 from dimos_ros import exceptions
 from dimos_ros.exceptions import ContainerDiedError, DimosError, RequestTimeoutError
-from dimos_ros.ros.threads import CachedThreads
+from dimos_ros.processes.threads import CachedThreads
 
 MAX_LINE = 1 << 28
 

@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import importlib
 
-from dimos_ros.transport.heap import keep_freed_memory
+from dimos_ros.processes.malloc import keep_freed_memory
 
 MODULES = (
     "asyncio",
@@ -17,11 +17,11 @@ MODULES = (
     "rclpy.parameter",
     "rclpy.serialization",
     "dimos_ros.blueprint.plan",
-    "dimos_ros.container.hosted",
+    "dimos_ros.coordinator.container_agent",
     "dimos_ros.module",
-    "dimos_ros.module.call_server",
+    "dimos_ros.calls.server",
     "dimos_ros.module.node_parameters",
-    "dimos_ros.module.proxy",
+    "dimos_ros.calls.proxy",
 )
 MESSAGE_TYPES = (
     "builtin_interfaces.msg:Time",

@@ -18,9 +18,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.type_support import check_is_valid_srv_type
 
-from dimos_ros.ros.at_exit import close_at_exit
+from dimos_ros.processes.at_exit import close_at_exit
+from dimos_ros.processes.threads import CachedThreads
 from dimos_ros.ros.responses import send
-from dimos_ros.ros.threads import CachedThreads
 
 SERVICE_QOS = QoSProfile(depth=200)
 """Services keep the last 200 requests, so that a burst from many clients is not dropped."""

@@ -13,11 +13,55 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+
+from dimos_ros.ros.errors import log_raised
+
+
+class Host(Protocol):
+    """What hosts a node, as the node's own class sees it."""
+
+    @property
+    def directory(self) -> Any:
+        """What the process knows of other nodes, a ``calls.directory.Directory``; None where it knows nothing."""
+
+    def error(self, where: str, error: BaseException) -> None:
+        """A callback raised: log it and count it. ``where`` names the callback."""
+
+    def state(self, label: str) -> None:
+        """A lifecycle state was reached, whatever asked for it."""
+
+    def finish(self, summary: str) -> None:
+        """The job of the whole fleet is done."""
+
+
+class LoggingHost:
+    """The host of a node that a program constructed itself: it logs and counts."""
+
+    directory: Any = None
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.errors = 0
+        self.last_error = ""
+
+    def error(self, where: str, error: BaseException) -> None:
+        """Log and count it. What is not an Exception, such as ``sys.exit()``, is the program's own affair."""
+        if not isinstance(error, Exception):
+            raise error
+        self.errors += 1
+        self.last_error = log_raised(self._node.get_logger(), where, error)
+
+    def state(self, label: str) -> None:
+        """Nothing: the node has its state itself."""
+
+    def finish(self, summary: str) -> None:
+        """Log it."""
+        self._node.get_logger().info(f"finished: {summary}")
 
 
 @dataclass
@@ -38,7 +82,7 @@ class NodeOptions:
     enable_rosout: bool | None = None
     start_parameter_services: bool | None = None
     enable_logger_service: bool | None = None
-    host: Any = None
+    host: Host | None = None
     created: Callable[[Node], None] | None = None
     node: Node | None = None
 
@@ -57,10 +101,10 @@ def applied(options: NodeOptions) -> Iterator[None]:
         _pending.options = _pending.host_options = None
 
 
-def current_host() -> Any:
+def current_host() -> Host | None:
     """The host given with the options that are being applied in this thread, if any."""
     options = getattr(_pending, "host_options", None)
-    return options.host if options is not None else None
+    return options.host if isinstance(options, NodeOptions) else None
 
 
 def merged(options: NodeOptions, given: dict[str, Any]) -> dict[str, Any]:

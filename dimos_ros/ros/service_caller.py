@@ -16,7 +16,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.type_support import check_is_valid_srv_type
 
-from dimos_ros.ros.at_exit import close_at_exit
+from dimos_ros.processes.at_exit import close_at_exit
 from dimos_ros.ros.concurrent_service import SERVICE_QOS
 
 CHECK_SECONDS = 0.5

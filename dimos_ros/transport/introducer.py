@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from dimos_ros.transport.announcement import Announcement, read_announcement
-from dimos_ros.transport.transport import is_local_only
+from dimos_ros.transport.profiles import is_local_only
 
 HOST = "127.0.0.1"
 FIRST_PORT = 7410

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from dimos_ros.transport.transport import SHARED_MEMORY
+from dimos_ros.transport.profiles import SHARED_MEMORY
 
 _LOCK = re.compile(r"(?:fastrtps|fastdds)_[0-9a-f]{16}_el")
 """Names of the locks that a process holds on its own segments as long as it lives."""

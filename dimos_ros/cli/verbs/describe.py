@@ -11,8 +11,9 @@ from dimos_ros.cli.errors import CommandError
 from dimos_ros.cli.fleet_client import FleetClient
 from dimos_ros.cli.module_status import ModuleStatus, find
 from dimos_ros.cli.output import Output
-from dimos_ros.module.import_path import import_object
-from dimos_ros.module.interface import REQUIRED, Interface
+from dimos_ros.declaration.declared import Declared
+from dimos_ros.declaration.interface import REQUIRED, Interface
+from dimos_ros.naming.import_path import import_object
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +43,8 @@ def run(arguments: argparse.Namespace, output: Output) -> None:
 
 def module_class(path: str) -> Any:
     """The Module subclass of an import path. Raises ClassNotFoundError, and CommandError if it is none."""
-    from dimos_ros.module import Module
-
     found = import_object(path)
-    if not (isinstance(found, type) and issubclass(found, Module)):
+    if not (isinstance(found, type) and issubclass(found, Declared)):
         kind = type(found).__name__
         raise CommandError(f"{path} is no module but a {kind}; `fleet plan {path}` shows what a blueprint holds")
     return found

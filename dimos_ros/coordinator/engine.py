@@ -1,0 +1,397 @@
+"""The engine: drives containers to the desired state. One asyncio loop owns all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from dimos_ros.blueprint.plan import Plan
+from dimos_ros.coordinator import instance_steps
+from dimos_ros.coordinator.containers import Container, Containers
+from dimos_ros.coordinator.plan_facts import containers_of, hold_seconds, sends_images
+from dimos_ros.coordinator.records import CRASHED, OK, RESTARTING, UNLOADED, Record
+from dimos_ros.coordinator.settings import Settings
+from dimos_ros.exceptions import (
+    BlueprintError,
+    BuildError,
+    CoordinatorStoppedError,
+    DimosError,
+    InstanceNotFoundError,
+    ModuleFailedError,
+)
+from dimos_ros.loading.values import from_data
+from dimos_ros.naming.instance_key import InstanceKey
+from dimos_ros.naming.wording import count
+from dimos_ros.processes.launcher import Launcher
+from dimos_ros.transport.introducer import Introducer
+
+Step = Callable[[Record], Awaitable[None]]
+
+
+class Engine:
+    """All instances of a coordinator.
+
+    ``on_change()`` hears that something about an instance changed, ``on_progress(text)`` what is being
+    done, ``on_finished(summary)`` that a module called the job done.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        settings: Settings,
+        *,
+        on_change: Callable[[], None],
+        on_progress: Callable[[str], None],
+        on_finished: Callable[[str], None],
+        introducer: Introducer | None = None,
+    ) -> None:
+        self.settings = settings
+        self.records: dict[InstanceKey, Record] = {}
+        self.containers = Containers(
+            launcher,
+            settings,
+            self._hear,
+            self._exited,
+            on_change,
+            sends_images=self._sends_images,
+            introducer=introducer.port if introducer else 0,
+        )
+        self._introducer = introducer
+        self._on_change = on_change
+        self._on_progress = on_progress
+        self._on_finished = on_finished
+        self._unique_ids = itertools.count(1)
+        self._background: set[asyncio.Task[Any]] = set()
+        self._respawns: weakref.WeakSet[asyncio.Task[None]] = weakref.WeakSet()
+        self._stopping = False
+
+    # ------------------------------------------------------------------------------------------------ deploy
+
+    async def deploy(self, plan: Plan) -> list[Record]:
+        """Bring up the instances of a plan, in parallel, providers before consumers.
+
+        With ``fail_fast``, one that fails takes the others of this plan down again. Raises BuildError naming
+        each that failed, BlueprintError where a full name is taken, CoordinatorStoppedError.
+        """
+        self._check_running()
+        taken = [str(instance.key) for instance in plan if instance.key in self.records]
+        if taken:
+            raise BlueprintError(f"already running: {', '.join(taken)}; unload first, or use another namespace or name")
+        started = time.monotonic()
+        records = [Record(instance, next(self._unique_ids)) for instance in plan]
+        self.records.update({record.key: record for record in records})
+        self._on_change()
+        self._on_progress(f"starting {count(len(records), 'module')} in {count(len(containers_of(plan)), 'container')}")
+        try:
+            with self._introducer.holding(hold_seconds(plan)) if self._introducer else contextlib.nullcontext():
+                failures = await self._bring_up(records)
+            if failures and self.settings.fail_fast:
+                raise BuildError(_failure_text(records, failures))
+            await self._check_count(records, failures)
+        except BaseException:
+            await asyncio.shield(self._remove(records))
+            raise
+        self.containers.keep_spares()
+        up = sum(record.is_up for record in records)
+        self._on_progress(f"{up} of {count(len(records), 'module')} up after {time.monotonic() - started:.2f} s")
+        return records
+
+    async def _bring_up(self, records: Sequence[Record]) -> dict[InstanceKey, str]:
+        """Load, configure and activate. Returns what failed and why, by key."""
+        failures: dict[InstanceKey, str] = {}
+        await self._each(records, self._load, failures)
+        await self._each(records, lambda r: instance_steps.transition(r, "configure", self.settings), failures)
+        done = itertools.count(1)
+
+        async def activate(record: Record) -> None:
+            await instance_steps.transition(record, "activate", self.settings)
+            record.health = OK
+            self._on_progress(f"{record} is active ({next(done)} of {len(records)})")
+
+        for stage in sorted({record.instance.stage for record in records}):
+            await self._each([r for r in records if r.instance.stage == stage], activate, failures)
+        return failures
+
+    async def _each(self, records: Sequence[Record], step: Step, failures: dict[InstanceKey, str]) -> None:
+        """One step for all that have not failed yet, side by side; with ``fail_fast`` no longer than to the first
+        failure."""
+        if failures and self.settings.fail_fast:
+            return
+
+        async def one(record: Record) -> None:
+            try:
+                async with record.lock:
+                    await step(record)
+            except DimosError as error:
+                failures[record.key] = str(error)
+                self._on_progress(f"failed: {error}")
+                if self.settings.fail_fast:
+                    raise
+            finally:
+                self._on_change()
+
+        await side_by_side([one(record) for record in records if record.key not in failures])
+
+    async def _load(self, record: Record) -> None:
+        await instance_steps.load(record, await self.containers.of_group(record.instance.container), self.settings)
+
+    async def _check_count(self, records: Sequence[Record], failures: dict[InstanceKey, str]) -> None:
+        """Ask the containers what they really host, and hold it against what was planned."""
+        containers = {r.container for r in records if r.container is not None and r.container.is_alive}
+        answers = await asyncio.gather(*(c.ask("names", self.settings.load_timeout) for c in containers))
+        hosted = {name for answer in answers for name in answer.values()}
+        missing = [r for r in records if r.key not in failures and r.key.full_node_name not in hosted]
+        if missing:
+            text = {record.key: record.last_error or "it is not in its container" for record in missing}
+            raise BuildError(_failure_text(records, text))
+
+    # ------------------------------------------------------------------------------------- unload and restart
+
+    async def unload(self, key: InstanceKey) -> str:
+        """Take one instance down and out of the desired state; what to tell of it. Raises InstanceNotFoundError."""
+        self._check_running()
+        record = self._record(key)
+        started = time.monotonic()
+        async with record.lock:
+            self._still(record)
+            note = await self._take_down(record, UNLOADED)
+            self.records.pop(key, None)
+        self._on_change()
+        return f"{record} unloaded in {time.monotonic() - started:.3f} s{f'; {note}' if note else ''}"
+
+    async def restart(self, key: InstanceKey, reload_source: bool = True) -> str:
+        """Restart one instance in place, with current source if ``reload_source``; what to tell of it.
+
+        Raises InstanceNotFoundError, ModuleFailedError, CoordinatorStoppedError.
+        """
+        self._check_running()
+        record = self._record(key)
+        started = time.monotonic()
+        async with record.lock:
+            self._still(record)
+            old = record.container
+            fresh = reload_source or old is None or not old.is_alive
+            container = await self._fresh_container(record) if fresh or old is None else old
+            record.health = RESTARTING
+            self._on_change()
+            note = await self._take_down(record, RESTARTING, keep=container)
+            self._check_running()
+            record.restarts += 1
+            record.respawns_in_a_row = 0
+            container.nodes += 1
+            try:
+                await self._start_again(record, container)
+            finally:
+                self._on_change()
+        where = f"process {container.pid}" if fresh else f"the same process {container.pid}"
+        text = f"{record} restarted in {time.monotonic() - started:.3f} s, in {where}"
+        return f"{text}; {note}" if note else text
+
+    async def restart_all(self, namespace: str, keys: Sequence[InstanceKey], reload_source: bool) -> str:
+        """Restart instances, providers before consumers; what to tell of it. Raises ModuleFailedError naming each
+        that failed."""
+        stages = {key: self._record(key).instance.stage for key in keys}
+        return await self._all(namespace, stages, "restarted", lambda key: self.restart(key, reload_source))
+
+    async def unload_all(self, namespace: str, keys: Sequence[InstanceKey]) -> str:
+        """Unload instances, consumers before providers; what to tell of it."""
+        stages = {key: -self._record(key).instance.stage for key in keys}
+        return await self._all(namespace, stages, "unloaded", self.unload)
+
+    async def _all(
+        self, namespace: str, stages: dict[InstanceKey, int], done: str, act: Callable[[InstanceKey], Awaitable[str]]
+    ) -> str:
+        started = time.monotonic()
+        failures: list[str] = []
+        for stage in sorted(set(stages.values())):
+            keys = [key for key in stages if stages[key] == stage]
+            results = await asyncio.gather(*(act(key) for key in keys), return_exceptions=True)
+            failures += [str(result) for result in results if isinstance(result, BaseException)]
+        text = f"{count(len(stages) - len(failures), 'module')} of {len(stages)} under {namespace or '/'!r} {done}"
+        if failures:
+            raise ModuleFailedError(f"{text}; failed: {'; '.join(failures)}")
+        return f"{text} in {time.monotonic() - started:.3f} s: {', '.join(map(str, stages))}"
+
+    async def _fresh_container(self, record: Record) -> Container:
+        """A new container that has imported the instance's class as its source is now. Raises ModuleFailedError,
+        the old instance being untouched."""
+        request = record.instance.request
+        try:
+            name = f"{record.key.full_node_name}_container_{record.incarnation + 1}"
+            container = await self.containers.start(name, sends_images=sends_images(record.instance), spare=True)
+            try:
+                await container.ask(
+                    "preload",
+                    self.settings.load_timeout,
+                    package_name=request.package_name,
+                    plugin_name=request.plugin_name,
+                )
+            except BaseException:
+                await asyncio.shield(self.containers.end(container, 0.0))
+                raise
+        except DimosError as error:
+            record.last_error = str(error)
+            self._on_change()
+            raise ModuleFailedError(f"{record} was not restarted and runs on as it was: {error}") from error
+        return container
+
+    async def _start_again(self, record: Record, container: Container) -> None:
+        await instance_steps.load(record, container, self.settings)
+        await instance_steps.transition(record, "configure", self.settings)
+        await instance_steps.transition(record, "activate", self.settings)
+        record.health = OK
+
+    async def _take_down(self, record: Record, health: str, keep: Container | None = None) -> str:
+        """Stop an instance, and in the background end its container if nothing else is in it."""
+        container = record.container
+        note = await instance_steps.take_down(record, self.settings)
+        record.left(health)
+        if container is not None:
+            container.nodes -= 1
+            if container.nodes <= 0 and container is not keep:
+                self._in_background(self.containers.end(container, self.settings.stop_timeout))
+        return note
+
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def _remove(self, records: Iterable[Record]) -> None:
+        """Take instances down, consumers before providers, and forget them."""
+        left = [record for record in records if self.records.get(record.key) is record]
+        for stage in sorted({record.instance.stage for record in left}, reverse=True):
+            await asyncio.gather(*(self._remove_one(r) for r in left if r.instance.stage == stage))
+        self._on_change()
+
+    async def _remove_one(self, record: Record) -> None:
+        async with record.lock:
+            note = await self._take_down(record, UNLOADED)
+            if self.records.get(record.key) is record:
+                del self.records[record.key]
+        if note:
+            self._on_progress(f"{record}: {note}")
+
+    async def stop(self) -> None:
+        """Bring everything down in reverse order, and end every process. What runs meanwhile is refused."""
+        self._stopping = True
+        for task in self._respawns:
+            task.cancel()
+        await self._remove(list(self.records.values()))
+        await self.containers.close(self.settings.stop_timeout)
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------------------- events
+
+    def _hear(self, container: Container, event: str, data: dict[str, Any]) -> None:
+        if event == "finished":
+            self._on_finished(data["summary"])
+            return
+        number = data["unique_id"]
+        record = next((r for r in self.records.values() if r.container is container and r.node_id == number), None)
+        if record is None:
+            return
+        if event == "state":
+            record.state = data["label"]
+        elif event == "error":
+            record.last_error = data["text"]
+        elif event == "unloaded" and record.health == OK:
+            container.nodes -= 1
+            record.left(UNLOADED)
+            record.last_error = f"somebody unloaded it from {container.name}; a restart brings it back"
+        elif event == "parameters":
+            record.set_parameters({name: from_data(value) for name, value in data["changed"].items()})
+        self._on_change()
+
+    def _exited(self, container: Container, status: int) -> None:
+        """A container ended unasked: its instances are down, and are brought back if that is wanted."""
+        lost = [record for record in self.records.values() if record.container is container]
+        reason = f"its process {container.pid} ended with {_status_text(status)}"
+        # One that is being started or stopped has somebody who deals with it.
+        were_up = [record for record in lost if record.health == OK]
+        for record in lost:
+            raised = record.last_error.partition(", after ")[2] or record.last_error
+            record.last_error = (
+                f"{reason}, after {raised}" if raised and not raised.startswith("its process") else reason
+            )
+            record.left(CRASHED)
+        self._on_change()
+        if lost:
+            self._on_progress(f"{container.name}: {reason}; lost {', '.join(map(str, lost))}")
+        if were_up and self.settings.respawn and not self._stopping:
+            self._respawns.add(self._in_background(self._respawn(were_up)))
+
+    async def _respawn(self, lost: Sequence[Record]) -> None:
+        """Bring back instances whose process died, if nobody else does meanwhile."""
+        attempt = max(record.respawns_in_a_row for record in lost)
+        if attempt >= self.settings.respawn_limit:
+            self._on_progress(f"{', '.join(map(str, lost))}: died {attempt} times in a row, left down; restart by hand")
+            return
+        await asyncio.sleep(self.settings.respawn_delay * 2**attempt)
+        for record in sorted(lost, key=lambda r: r.instance.stage):
+            async with record.lock:
+                if self.records.get(record.key) is not record or record.health != CRASHED or self._stopping:
+                    continue
+                record.respawns_in_a_row += 1
+                record.restarts += 1
+                try:
+                    await self._start_again(record, await self.containers.of_group(record.instance.container))
+                    self._on_progress(f"{record} is back, in process {record.container and record.container.pid}")
+                except DimosError as error:
+                    self._on_progress(f"failed to bring back: {error}")
+            self._on_change()
+
+    # ------------------------------------------------------------------------------------------------ helpers
+
+    def _sends_images(self, group: str) -> bool:
+        """Whether a container has an instance that publishes large messages; with "", whether any has."""
+        instances = (record.instance for record in self.records.values())
+        return any(sends_images(instance) for instance in instances if group in ("", instance.container))
+
+    def _record(self, key: InstanceKey) -> Record:
+        try:
+            return self.records[key]
+        except KeyError:
+            raise InstanceNotFoundError(f"{key} does not run") from None
+
+    def _still(self, record: Record) -> None:
+        """After a wait: is it still wanted?"""
+        self._check_running()
+        if self.records.get(record.key) is not record:
+            raise InstanceNotFoundError(f"{record} was unloaded meanwhile")
+
+    def _check_running(self) -> None:
+        if self._stopping:
+            raise CoordinatorStoppedError("the coordinator is stopping")
+
+
+async def side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all of it; a first failure of this package's kind ends what still runs, and is the caller's to know of."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+    if not tasks:
+        return
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception) and not isinstance(result, DimosError):
+            raise result
+
+
+def _failure_text(records: Sequence[Record], failures: dict[InstanceKey, str]) -> str:
+    up = len(records) - len(failures)
+    return f"{up} of {count(len(records), 'module')} came up; failed: {'; '.join(failures.values())}"
+
+
+def _status_text(status: int) -> str:
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"

@@ -1,0 +1,65 @@
+"""Import paths, ``package.module:name``: how classes and blueprints are named across processes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from dimos_ros.exceptions import ClassNotFoundError
+from dimos_ros.naming.wording import nearest
+
+
+def path_of(cls: type) -> str:
+    """The import path of a class. It says where the class is defined, not whether it can be imported there."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def import_object(path: str) -> Any:
+    """What an import path names.
+
+    Raises ClassNotFoundError: the path has another form, the Python module is missing or fails while it
+    is imported (whatever it raises, ``SystemExit`` included), or it has no such name.
+    """
+    module_name, colon, name = path.partition(":")
+    if not (module_name and colon and name):
+        raise ClassNotFoundError(f"{path!r:.200} is no import path; one looks like my_pkg.my_module:name")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except KeyboardInterrupt:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise ClassNotFoundError(
+                f"{path!r:.200}: there is no Python module {error.name!r} on the path "
+                f"({', '.join(entry or '.' for entry in sys.path[:4])}, …)"
+            ) from error
+        raise ClassNotFoundError(f"{path!r:.200}: {module_name} needs {error.name!r}, which is missing") from error
+    except BaseException as error:
+        raise ClassNotFoundError(
+            f"{path!r:.200}: importing {module_name} failed: {type(error).__name__}: {error}{_place(error)}"
+        ) from error
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            public = [n for n in dir(found) if not n.startswith("_")]
+            raise ClassNotFoundError(
+                f"{path!r:.200}: {module_name} has no {part!r}; it has {nearest(part, public)[:300]}"
+            ) from None
+    return found
+
+
+def _place(error: BaseException) -> str:
+    """Where in the author's file an import failed, as the tail of a message."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return ""  # its own text has file and line
+    entry = error.__traceback__
+    last = None
+    while entry is not None:
+        if "importlib" not in entry.tb_frame.f_code.co_filename:
+            last = entry
+        entry = entry.tb_next
+    if last is None or last.tb_frame.f_code.co_filename == __file__:
+        return ""
+    return f" ({last.tb_frame.f_code.co_filename}, line {last.tb_lineno})"

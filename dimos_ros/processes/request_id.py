@@ -1,0 +1,38 @@
+"""The id by which one request is found in the logs of all processes that have a part in it."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import re
+import secrets
+from collections.abc import Iterator
+
+_current: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,40}\Z")
+
+
+def new_request_id() -> str:
+    """A random id, short enough to be read aloud: ``3f9a2c``."""
+    return secrets.token_hex(3)
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a peer's text can be an id in a log: 1 to 40 letters, digits, ``_``, ``.`` and ``-``."""
+    return bool(_ID.match(text))
+
+
+def current_request_id() -> str:
+    """The id of the request that the running thread or asyncio task works for; "" for none."""
+    return _current.get()
+
+
+@contextlib.contextmanager
+def request(request_id: str) -> Iterator[str]:
+    """Within this, the thread or task, and the tasks that it starts, work for the request of that id."""
+    token = _current.set(request_id)
+    try:
+        yield request_id
+    finally:
+        _current.reset(token)
