@@ -8,7 +8,12 @@ from __future__ import annotations
 
 
 class DimosError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package.
+
+    ``remote_traceback`` is the traceback in the process where it was raised, where that was another one; else "".
+    """
+
+    remote_traceback: str = ""
 
 
 class DeclarationError(DimosError, TypeError):

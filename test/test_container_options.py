@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,16 +14,19 @@ from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rclpy.parameter import Parameter
 
+from dimos_ros.container.load_node_message import from_message, to_message
 from dimos_ros.container.load_options import LoadOptions
 from dimos_ros.container.main import _log_arguments, _ros_arguments, _without_name, parser
 from dimos_ros.container.node_register import NodeRegister
 from dimos_ros.exceptions import LoadRefusedError
+from dimos_ros.loading.load_request import LoadRequest
+from dimos_ros.loading.values import EmptyArray
 
 
 def options(container_arguments: tuple[str, ...] = (), **fields: Any) -> LoadOptions:
     for field in ("parameters", "extra_arguments"):
         fields[field] = [Parameter(n, value=v).to_parameter_msg() for n, v in fields.get(field, {}).items()]
-    return LoadOptions.from_request(LoadNode.Request(**fields), container_arguments)
+    return LoadOptions.of(from_message(LoadNode.Request(**fields)), container_arguments)
 
 
 def test_arguments_come_in_the_order_of_the_contract() -> None:
@@ -32,11 +36,11 @@ def test_arguments_come_in_the_order_of_the_contract() -> None:
 
 def test_without_a_name_nothing_is_remapped() -> None:
     assert options().arguments == ["--ros-args"]
-    assert options().full_name() == ""
+    assert options().full_name == ""
 
 
 def test_a_namespace_may_be_written_without_its_slash() -> None:
-    assert options(node_name="n", node_namespace="fleet/robot1").full_name() == "/fleet/robot1/n"
+    assert options(node_name="n", node_namespace="fleet/robot1").full_name == "/fleet/robot1/n"
 
 
 def test_arguments_of_the_container_come_last_and_only_if_asked_for() -> None:
@@ -47,14 +51,44 @@ def test_arguments_of_the_container_come_last_and_only_if_asked_for() -> None:
 
 def test_a_parameter_without_a_value_is_passed_on_as_that() -> None:
     request = LoadNode.Request(parameters=[ParameterMessage(name="unset", value=ParameterValue(type=0))])
-    (parameter,) = LoadOptions.from_request(request).parameters
+    (parameter,) = LoadOptions.of(from_message(request)).parameters
     assert parameter.type_ == Parameter.Type.NOT_SET
+
+
+ARRAYS = {
+    "bool": Parameter.Type.BOOL_ARRAY,
+    "int": Parameter.Type.INTEGER_ARRAY,
+    "float": Parameter.Type.DOUBLE_ARRAY,
+    "str": Parameter.Type.STRING_ARRAY,
+    "bytes": Parameter.Type.BYTE_ARRAY,
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_an_empty_array_keeps_its_type_from_the_message_to_the_node_and_through_json(kind: str) -> None:
+    message = LoadNode.Request(parameters=[Parameter("words", ARRAYS[kind], []).to_parameter_msg()])
+    request = from_message(message)
+    assert request.parameters["words"] == EmptyArray(kind)
+    again = LoadRequest.from_dict(json.loads(json.dumps(request.to_dict())))
+    assert again == request
+    assert to_message(again) == message
+    (parameter,) = LoadOptions.of(again).parameters
+    assert (parameter.type_, len(parameter.value)) == (ARRAYS[kind], 0)
+
+
+@pytest.mark.parametrize(
+    "value", [True, 3, 0.5, float("inf"), "text", [True, False], [1, -2], [0.5], ["a", ""], [b"\x00", b"\xff"]]
+)
+def test_a_parameter_is_the_same_after_its_way_through_a_load_request(value: Any) -> None:
+    message = LoadNode.Request(parameters=[Parameter("given", value=value).to_parameter_msg()])
+    again = LoadRequest.from_dict(json.loads(json.dumps(from_message(message).to_dict())))
+    assert to_message(again) == message
 
 
 def test_a_parameter_of_no_type_is_refused_by_its_name() -> None:
     request = LoadNode.Request(parameters=[ParameterMessage(name="odd", value=ParameterValue(type=99))])
     with pytest.raises(LoadRefusedError, match="'odd'"):
-        LoadOptions.from_request(request)
+        LoadOptions.of(from_message(request))
 
 
 def test_a_log_level_that_is_none_is_refused_with_those_there_are() -> None:

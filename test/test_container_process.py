@@ -335,7 +335,7 @@ def test_a_constructor_that_crashes_is_an_answer(
     client = connect()
     response = client.load("HalfMade", parameters={"how": "crash"})
     assert not response.success
-    assert "Component constructor threw an exception: its process was ended by SIGSEGV" in response.error_message
+    assert "Component constructor threw an exception: its process ended with signal SIGSEGV" in response.error_message
     assert client.list() == {}
 
 

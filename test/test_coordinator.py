@@ -19,6 +19,7 @@ from conftest import process_exists
 from fleet_modules import Failing, Finisher, Sink, Source, Steps, robot
 
 from dimos_ros import BlueprintError, BuildError, ModuleCoordinator, autoconnect
+from dimos_ros.coordinator.preload import PRELOAD
 from dimos_ros.processes.server_process import ForkServer
 
 Build = Callable[..., ModuleCoordinator]
@@ -104,7 +105,7 @@ def test_providers_are_activated_first_and_deactivated_last(
 def test_one_failing_module_is_named_with_its_cause_and_everything_is_taken_down(
     domain: int, where: str, cause: str
 ) -> None:
-    server = ForkServer()
+    server = ForkServer(PRELOAD)
     started = time.monotonic()
     with pytest.raises(BuildError) as caught:
         ModuleCoordinator.build(

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from composition_interfaces.srv import LoadNode
 from rclpy.context import Context
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -16,11 +15,13 @@ from dimos_ros.container.executors import Spinner, sound_kind
 from dimos_ros.container.fork_guard import ForkGuard
 from dimos_ros.container.janitor import Janitor
 from dimos_ros.container.load_options import LoadOptions
-from dimos_ros.container.loaded_node import LoadedNode, Unloaded
+from dimos_ros.container.loaded_node import LoadedNode
 from dimos_ros.container.nested_spin import NestedSpin
 from dimos_ros.container.node_context import DefaultContext
 from dimos_ros.container.node_register import NodeRegister
-from dimos_ros.exceptions import DimosError, InstanceNotFoundError, LoadRefusedError
+from dimos_ros.container.protocol import Unloaded
+from dimos_ros.exceptions import InstanceNotFoundError, LoadRefusedError
+from dimos_ros.loading.load_request import LoadRequest
 from dimos_ros.processes.malloc import limit_arenas
 from dimos_ros.ros.node_options import Host
 
@@ -82,28 +83,15 @@ class ComponentManager:
         """Import a class. Raises ClassNotFoundError with the cause."""
         self.lookup.find(package_name, plugin_name)
 
-    def load(self, request: LoadNode.Request, unique_id: int | None = None) -> LoadNode.Response:
-        """Construct a node and spin it. Blocks as long as the constructor does; never raises.
+    def load(self, request: LoadRequest, unique_id: int | None = None) -> LoadedNode:
+        """Construct a node and spin it. Blocks as long as the constructor does.
 
-        ``unique_id`` is for a node that had that id before.
+        ``unique_id`` is for a node that had that id before. Raises ClassNotFoundError, LoadRefusedError, or
+        ModuleFailedError with what the constructor raised.
         """
-        try:
-            loaded = self.load_or_raise(request, unique_id)
-        except DimosError as error:
-            return LoadNode.Response(success=False, error_message=str(error))
-        except BaseException as error:
-            self._logger.error(f"loading {request.plugin_name} failed: {type(error).__name__}: {error}")
-            return LoadNode.Response(success=False, error_message=f"{type(error).__name__}: {error}")
-        return LoadNode.Response(success=True, full_node_name=loaded.name, unique_id=loaded.unique_id)
-
-    def load_or_raise(self, request: LoadNode.Request, unique_id: int | None = None) -> LoadedNode:
-        """As :meth:`load`; raises ClassNotFoundError, LoadRefusedError, or ModuleFailedError with what the
-        constructor raised."""
-        options = LoadOptions.from_request(request, self._container_arguments)
+        options = LoadOptions.of(request, self._container_arguments)
         node_class = self.lookup.find(request.package_name, request.plugin_name)
-        expected = options.full_name()
-        # A class may have a namespace of its own.
-        number = self.register.begin(expected if options.node_namespace else "", unique_id)
+        number = self.register.begin(options.certain_name, unique_id)
         try:
             host = self._host_factory(number) if self._host_factory is not None else None
             loaded = LoadedNode(
@@ -200,10 +188,10 @@ class ComponentManager:
         """
         return self._find(unique_id).run(function, timeout)
 
-    def transition(self, unique_id: int, name: str, timeout: float) -> str:
+    def transition(self, unique_id: int, name: str, timeout: float) -> None:
         """Run a lifecycle transition of a managed node; see :meth:`LoadedNode.transition`. Raises
         InstanceNotFoundError besides."""
-        return self._find(unique_id).transition(name, timeout)
+        self._find(unique_id).transition(name, timeout)
 
     def close(self, timeout: float = 5.0) -> None:
         """Take all nodes down, the last first, and load no more. One that hangs takes ``timeout`` seconds at most."""

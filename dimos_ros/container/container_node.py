@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from composition_interfaces.srv import ListNodes, LoadNode, UnloadNode
 from rcl_interfaces.msg import ParameterDescriptor
@@ -15,9 +15,13 @@ from rclpy.parameter import Parameter
 from dimos_ros.container.component_manager import ComponentManager
 from dimos_ros.container.destruction import end_type_description
 from dimos_ros.container.executors import Spinner
+from dimos_ros.container.load_node_message import from_message
 from dimos_ros.container.load_record import LoadRecord
 from dimos_ros.container.process_manager import ProcessManager
+from dimos_ros.exceptions import DimosError, LoadRefusedError
+from dimos_ros.loading.load_request import LoadRequest
 from dimos_ros.ros.concurrent_service import ConcurrentService
+from dimos_ros.ros.errors import error_text, traceback_text
 
 
 class ContainerNode:
@@ -25,7 +29,8 @@ class ContainerNode:
 
     With a ``record``, what was left in it is loaded again, and it is kept. A ``lean`` one has no services for
     its own parameters and type descriptions, which are most of what a node costs and what peers have to know.
-    ``arguments`` are the node's own, as on a command line, in place of those of the context.
+    ``arguments`` are the node's own, as on a command line, in place of those of the context. ``on_unload(unique_id)``
+    hears of each node that a client of the services unloaded.
     """
 
     def __init__(
@@ -37,9 +42,11 @@ class ContainerNode:
         record: LoadRecord | None = None,
         lean: bool = False,
         arguments: Sequence[str] = (),
+        on_unload: Callable[[int], None] = lambda unique_id: None,
     ) -> None:
         self.manager = manager
         self._record = record
+        self._on_unload = on_unload
         self.node = Node(
             name,
             namespace=namespace,
@@ -92,14 +99,28 @@ class ContainerNode:
             ParameterDescriptor(description="threads of a multi executor; 0: one a core", read_only=True),
         ).value
 
-    def _load(self, request: LoadNode.Request, unique_id: int | None = None) -> LoadNode.Response:
-        response = self.manager.load(request, unique_id)
-        if self._record is not None and response.success:
-            self._record.loaded(response.unique_id, response.full_node_name, request)
-        return response
+    def _load(self, message: LoadNode.Request) -> LoadNode.Response:
+        try:
+            request = from_message(message)
+        except LoadRefusedError as error:
+            return LoadNode.Response(success=False, error_message=str(error))
+        return self._load_request(request)
 
-    def _load_again(self, unique_id: int, request: LoadNode.Request) -> None:
-        response = self._load(request, unique_id)
+    def _load_request(self, request: LoadRequest, unique_id: int | None = None) -> LoadNode.Response:
+        try:
+            loaded = self.manager.load(request, unique_id)
+        except DimosError as error:
+            return LoadNode.Response(success=False, error_message=str(error))
+        except BaseException as error:  # sys.exit() in an import or a constructor: the client is owed an answer
+            text = error_text(error)
+            self.node.get_logger().error(f"loading {request.plugin_name} failed: {text}\n{traceback_text(error)}")
+            return LoadNode.Response(success=False, error_message=text)
+        if self._record is not None:
+            self._record.loaded(loaded.unique_id, loaded.name, request)
+        return LoadNode.Response(success=True, full_node_name=loaded.name, unique_id=loaded.unique_id)
+
+    def _load_again(self, unique_id: int, request: LoadRequest) -> None:
+        response = self._load_request(request, unique_id)
         if response.success:
             self.node.get_logger().info(f"{response.full_node_name} was loaded again, with unique_id {unique_id}")
         else:
@@ -109,8 +130,10 @@ class ContainerNode:
 
     def _unload(self, request: UnloadNode.Request) -> UnloadNode.Response:
         result = self.manager.unload(request.unique_id, self.node.get_parameter("unload_timeout").value)
-        if self._record is not None and result.success:
-            self._record.unloaded(request.unique_id)
+        if result.success:
+            if self._record is not None:
+                self._record.unloaded(request.unique_id)
+            self._on_unload(request.unique_id)
         message = result.error_message or (f"unloaded by force: {result.detail}" if result.forced else "")
         return UnloadNode.Response(success=result.success, error_message=message)
 

@@ -16,6 +16,11 @@ def state_of(node: Node | None) -> str:
     return "unmanaged" if node is not None else "unloaded"
 
 
+def is_managed(node: Node | None) -> bool:
+    """Whether a node is a managed (lifecycle) node."""
+    return isinstance(node, LifecycleNode)
+
+
 def trigger(node: Node, transition: str) -> None:
     """Run a transition, such as ``configure``, in the calling thread.
 

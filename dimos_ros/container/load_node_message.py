@@ -1,22 +1,47 @@
-"""Load requests as ROS messages and back."""
+"""The ROS door of loading: ``composition_interfaces/srv/LoadNode`` and rclpy's parameters, to and from LoadRequest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from composition_interfaces.srv import LoadNode
 from rcl_interfaces.msg import Parameter as ParameterMessage
-from rclpy.parameter import Parameter, parameter_value_to_python
+from rclpy.parameter import Parameter
 
+from dimos_ros.exceptions import LoadRefusedError
 from dimos_ros.loading.load_request import LoadRequest
+from dimos_ros.loading.values import EmptyArray, ParameterValue
+
+_ARRAYS = {
+    Parameter.Type.BOOL_ARRAY: "bool",
+    Parameter.Type.INTEGER_ARRAY: "int",
+    Parameter.Type.DOUBLE_ARRAY: "float",
+    Parameter.Type.STRING_ARRAY: "str",
+    Parameter.Type.BYTE_ARRAY: "bytes",
+}
+_ARRAY_OF = {kind: array for array, kind in _ARRAYS.items()}
+
+
+def from_message(message: LoadNode.Request) -> LoadRequest:
+    """The load request of a ROS message. Raises LoadRefusedError for a parameter that cannot be read."""
+    return LoadRequest(
+        package_name=message.package_name,
+        plugin_name=message.plugin_name,
+        node_name=message.node_name,
+        node_namespace=message.node_namespace,
+        log_level=message.log_level,
+        remap_rules=tuple(message.remap_rules),
+        parameters=_values(message.parameters),
+        extra_arguments=_values(message.extra_arguments),
+    )
 
 
 def to_message(request: LoadRequest) -> LoadNode.Request:
     """The ROS message of a load request."""
 
     def messages(values: Mapping[str, Any]) -> list[ParameterMessage]:
-        return [Parameter(name, value=_ros_value(value)).to_parameter_msg() for name, value in values.items()]
+        return [ros_parameter(name, value).to_parameter_msg() for name, value in values.items()]
 
     return LoadNode.Request(
         package_name=request.package_name,
@@ -30,31 +55,28 @@ def to_message(request: LoadRequest) -> LoadNode.Request:
     )
 
 
-def from_message(message: LoadNode.Request) -> LoadRequest:
-    """The load request of a ROS message."""
-
-    def values(parameters: Sequence[ParameterMessage]) -> dict[str, Any]:
-        return {p.name: plain_value(parameter_value_to_python(p.value)) for p in parameters}
-
-    return LoadRequest(
-        package_name=message.package_name,
-        plugin_name=message.plugin_name,
-        node_name=message.node_name,
-        node_namespace=message.node_namespace,
-        log_level=message.log_level,
-        remap_rules=tuple(message.remap_rules),
-        parameters=values(message.parameters),
-        extra_arguments=values(message.extra_arguments),
-    )
+def ros_parameter(name: str, value: ParameterValue | None) -> Parameter:
+    """A parameter of rclpy with a load request's value; None is a parameter that is not set."""
+    if isinstance(value, EmptyArray):
+        return Parameter(name, _ARRAY_OF[value.kind], [])
+    return Parameter(name, value=[bytes([b]) for b in value] if isinstance(value, bytes) else value)
 
 
-def _ros_value(value: Any) -> Any:
-    return [bytes([b]) for b in value] if isinstance(value, bytes) else value
-
-
-def plain_value(value: Any) -> Any:
-    """A parameter's value as plain data: arrays as lists, byte arrays as bytes."""
-    if isinstance(value, (bool, int, float, str, bytes)) or value is None:
+def plain_value(parameter: Parameter) -> ParameterValue | None:
+    """The value of an rclpy parameter as a load request holds it: arrays as lists, byte arrays as bytes."""
+    value: Any = parameter.value
+    if parameter.type_ not in _ARRAYS:
         return value
-    items = list(value)
-    return b"".join(items) if items and isinstance(items[0], bytes) else items
+    if not len(value):
+        return EmptyArray(_ARRAYS[parameter.type_])
+    return b"".join(value) if parameter.type_ == Parameter.Type.BYTE_ARRAY else list(value)
+
+
+def _values(messages: Iterable[ParameterMessage]) -> dict[str, Any]:
+    values = {}
+    for message in messages:
+        try:
+            values[message.name] = plain_value(Parameter.from_parameter_msg(message))
+        except Exception as error:
+            raise LoadRefusedError(f"Parameter '{message.name}' cannot be read: {error}") from error
+    return values

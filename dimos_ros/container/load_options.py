@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rcl_interfaces.msg import ParameterType
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 
+from dimos_ros.container.load_node_message import ros_parameter
 from dimos_ros.exceptions import LoadRefusedError
+from dimos_ros.loading.load_request import LoadRequest
 
 EXTRA_ARGUMENTS = (
     "forward_global_arguments",
@@ -37,8 +38,8 @@ class LoadOptions:
     extra: dict[str, bool]
 
     @classmethod
-    def from_request(cls, request: Any, container_arguments: Sequence[str] = ()) -> LoadOptions:
-        """Options of a ``LoadNode`` request. Raises LoadRefusedError for what no node can be given."""
+    def of(cls, request: LoadRequest, container_arguments: Sequence[str] = ()) -> LoadOptions:
+        """The options of a load request. Raises LoadRefusedError for what no node can be given."""
         extra = _extra_arguments(request.extra_arguments)
         namespace = request.node_namespace
         if namespace and not namespace.startswith("/"):
@@ -57,38 +58,31 @@ class LoadOptions:
             node_name=request.node_name,
             node_namespace=namespace,
             arguments=arguments,
-            parameters=_parameters(request.parameters),
+            parameters=[ros_parameter(name, value) for name, value in request.parameters.items()],
             log_level=_log_level(request.log_level),
             extra=extra,
         )
 
-    def full_name(self, default_name: str = "", default_namespace: str = "/") -> str:
-        """The full node name that is asked for; empty where only the class knows it."""
-        name = self.node_name or default_name
-        return f"{(self.node_namespace or default_namespace).rstrip('/')}/{name}" if name else ""
+    @property
+    def full_name(self) -> str:
+        """The full node name that is asked for, in the global namespace where none is; "" where the class names it."""
+        return f"{self.node_namespace.rstrip('/')}/{self.node_name}" if self.node_name else ""
+
+    @property
+    def certain_name(self) -> str:
+        """The full node name where nothing of it is left to the class; else ""."""
+        return self.full_name if self.node_namespace else ""
 
 
-def _extra_arguments(given: Iterable[Any]) -> dict[str, bool]:
-    extra: dict[str, bool] = {}
-    for argument in given:
-        if argument.name not in EXTRA_ARGUMENTS:
+def _extra_arguments(given: Mapping[str, Any]) -> dict[str, bool]:
+    for name, value in given.items():
+        if name not in EXTRA_ARGUMENTS:
             raise LoadRefusedError(
-                f"Extra component argument '{argument.name}' is not supported; supported: {', '.join(EXTRA_ARGUMENTS)}"
+                f"Extra component argument '{name}' is not supported; supported: {', '.join(EXTRA_ARGUMENTS)}"
             )
-        if argument.value.type != ParameterType.PARAMETER_BOOL:
-            raise LoadRefusedError(f"Extra component argument '{argument.name}' must be a boolean")
-        extra[argument.name] = bool(argument.value.bool_value)
-    return extra
-
-
-def _parameters(given: Iterable[Any]) -> list[Parameter]:
-    parameters = []
-    for message in given:
-        try:
-            parameters.append(Parameter.from_parameter_msg(message))
-        except Exception as error:
-            raise LoadRefusedError(f"Parameter '{message.name}' cannot be read: {error}") from error
-    return parameters
+        if not isinstance(value, bool):
+            raise LoadRefusedError(f"Extra component argument '{name}' must be a boolean")
+    return dict(given)
 
 
 def _log_level(given: int) -> int:

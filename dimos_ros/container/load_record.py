@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -11,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from composition_interfaces.srv import LoadNode
-from rclpy.serialization import deserialize_message, serialize_message
+from dimos_ros.loading.load_request import LoadRequest
 
 MAX_ATTEMPTS = 3
 """How often a node is loaded again if the container dies while it does that."""
@@ -39,7 +37,7 @@ class LoadRecord:
         """The highest id that was given."""
         return self._last_id
 
-    def left(self) -> Iterator[tuple[int, LoadNode.Request]]:
+    def left(self) -> Iterator[tuple[int, LoadRequest]]:
         """Id and request of each node that was loaded before, to be loaded again, by id."""
         for unique_id, node in sorted(self._nodes.items()):
             with self._lock:
@@ -48,19 +46,13 @@ class LoadRecord:
                     continue
                 node["attempts"] += 1
                 self._write()
-            yield unique_id, deserialize_message(base64.b64decode(node["request"]), LoadNode.Request)
+            yield unique_id, LoadRequest.from_dict(node["request"])
 
-    def loaded(self, unique_id: int, full_name: str, request: LoadNode.Request) -> None:
+    def loaded(self, unique_id: int, full_name: str, request: LoadRequest) -> None:
         """A node runs."""
         with self._lock:
             self._last_id = max(self._last_id, unique_id)
-            # In the form of the wire, which has the exact types; the rest is for people.
-            self._nodes[unique_id] = {
-                "node": full_name,
-                "plugin": request.plugin_name,
-                "attempts": 0,
-                "request": base64.b64encode(serialize_message(request)).decode(),
-            }
+            self._nodes[unique_id] = {"node": full_name, "attempts": 0, "request": request.to_dict()}
             self._write()
 
     def unloaded(self, unique_id: int) -> None:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rclpy.context import Context
@@ -21,6 +20,7 @@ from dimos_ros.container.fork_guard import leave_fork
 from dimos_ros.container.lifecycle import deactivate, state_of, trigger
 from dimos_ros.container.load_options import LoadOptions
 from dimos_ros.container.node_context import NodeContext
+from dimos_ros.container.protocol import Unloaded
 from dimos_ros.exceptions import LoadRefusedError, ModuleFailedError, RequestTimeoutError
 from dimos_ros.ros.errors import Interrupted, error_text, log_raised, traceback_text
 from dimos_ros.ros.node_options import Host, NodeOptions, applied
@@ -29,16 +29,6 @@ T = TypeVar("T")
 
 IDLE_SECONDS = 1.0
 """How long callbacks in threads of a multi executor may go on once a node was taken out of it."""
-
-
-@dataclass(frozen=True)
-class Unloaded:
-    """What became of an unload. ``forced`` where the node did not end by itself; ``detail`` says what was done."""
-
-    success: bool
-    error_message: str = ""
-    forced: bool = False
-    detail: str = ""
 
 
 class LoadedNode:
@@ -69,7 +59,8 @@ class LoadedNode:
         self._options = options
         self._host = host
         self._on_created = on_created
-        self._logger = get_logger(options.full_name().strip("/").replace("/", ".") or node_class.__name__)
+        self._logger = get_logger(options.full_name.strip("/").replace("/", ".") or node_class.__name__)
+        self._told_state = ""
         self._taking_down: Future[Unloaded] | None = None
         self._lock = threading.Lock()
         self._abandoned = False
@@ -142,6 +133,7 @@ class LoadedNode:
 
     def state(self, label: str) -> None:
         """The node reached a lifecycle state, whatever asked for it."""
+        self._told_state = label
         if self._host is not None:
             self._host.state(label)
 
@@ -168,22 +160,25 @@ class LoadedNode:
             busy = self.guard.busy_with() or "other nodes of its executor"
             raise RequestTimeoutError(f"{self.name} did not answer within {timeout:g} s: busy with {busy}") from None
 
-    def transition(self, name: str, timeout: float) -> str:
-        """Run a lifecycle transition in the node's own thread and return the state that it led to.
+    def transition(self, name: str, timeout: float) -> None:
+        """Run a lifecycle transition in the node's own thread, and tell the host of the state that it led to.
 
         Raises ModuleFailedError with what the node's callback raised; RequestTimeoutError as :meth:`run`.
         """
 
-        def run(node: Node) -> str:
+        def run(node: Node) -> None:
             errors = self.errors
             try:
                 trigger(node, name)
             except ModuleFailedError as error:
                 cause = self.last_error if self.errors > errors else str(error)
                 raise ModuleFailedError(f"{cause} (now {state_of(node)})") from None
-            return state_of(node)
+            finally:
+                # A module tells of its states itself, another managed node does not.
+                if self._told_state != state_of(node):
+                    self.state(state_of(node))
 
-        return self.run(run, timeout)
+        self.run(run, timeout)
 
     def _call(self, function: Callable[[Node], T]) -> T:
         if self.node is None or self._abandoned:

@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import signal
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from composition_interfaces.srv import LoadNode
 from rclpy.context import Context
 from rclpy.logging import get_logger
 
 from dimos_ros.container.class_lookup import ClassLookup
 from dimos_ros.container.executors import sound_kind
 from dimos_ros.container.load_options import LoadOptions
-from dimos_ros.container.loaded_node import Unloaded
-from dimos_ros.container.node_process import TARGET, as_text
+from dimos_ros.container.node_process import TARGET
 from dimos_ros.container.node_register import NodeRegister
-from dimos_ros.exceptions import ClassNotFoundError, ContainerDiedError, DimosError, LoadRefusedError
-from dimos_ros.processes.launcher import ChildProcess, Launcher
+from dimos_ros.container.protocol import PROTOCOL, Load, Stop, Unload, Unloaded
+from dimos_ros.exceptions import (
+    ClassNotFoundError,
+    ContainerDiedError,
+    DimosError,
+    LoadRefusedError,
+    ModuleFailedError,
+)
+from dimos_ros.loading.load_request import LoadRequest
+from dimos_ros.processes.launcher import ChildProcess, Exit, Launcher
+from dimos_ros.processes.loop_thread import LoopThread
+from dimos_ros.processes.message import Event
 from dimos_ros.processes.server_process import ForkServer
+from dimos_ros.processes.supervisor import RespawnPolicy, Supervisor, how_it_ended
 
-T = TypeVar("T")
+PRELOAD = "dimos_ros.container.preload:preload"
 
 EXIT_SECONDS = 2.0
 """How long the process of a node that was unloaded may take to end."""
-QUICK_SECONDS = 10.0
-"""A process that ends sooner than this after its start counts as one that cannot run."""
-MAX_QUICK_ENDS = 3
+RESPAWN = RespawnPolicy(limit=2, forgotten_after=10.0)
+"""A node whose process ends three times, each within 10 s of its start, cannot run."""
 
 
 @dataclass
-class _Node:
-    """A node's process, and what it was loaded with."""
+class ProcessNode:
+    """A node's process, and the request that it was loaded with. ``ends`` counts its processes that ended in a row."""
 
+    unique_id: int
     name: str
     process: ChildProcess
-    request: LoadNode.Request
+    request: LoadRequest
     started: float
-    quick_ends: int = 0
+    ends: int = 0
     is_ending: bool = False
 
 
 class ProcessManager:
-    """As :class:`ComponentManager`, with a forked process for each node. All methods are thread-safe.
+    """A :class:`ComponentManager` with a forked process for each node. All methods are thread-safe.
 
     If ``respawn``, a node whose process ends unasked is loaded again, under its id.
     """
@@ -71,58 +76,57 @@ class ProcessManager:
         self._respawn = respawn
         self._logger = get_logger("container")
         self._lock = threading.Lock()
-        self._nodes: dict[int, _Node] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="processes", daemon=True)
-        self._thread.start()
-        self._launcher = self._do(Launcher.open(ForkServer()))
+        self._nodes: dict[int, ProcessNode] = {}
+        self._loop = LoopThread("the container")
+        self._launcher = self._loop.run(Launcher.open(ForkServer(PRELOAD)))
+        self._supervisor = Supervisor(self._launcher, TARGET, PROTOCOL, Stop())
 
     # ---------------------------------------------------------------------------------------------- loading
 
-    def load(self, request: LoadNode.Request, unique_id: int | None = None) -> LoadNode.Response:
-        """Construct a node in a new process. Blocks as long as the constructor does; never raises."""
-        try:
-            options = LoadOptions.from_request(request)
-            expected = options.full_name() if options.node_namespace else ""
-            number = self.register.begin(expected, unique_id)
-            node = self._load(request, number)
-        except Exception as error:
-            text = str(error) if isinstance(error, DimosError) else f"{type(error).__name__}: {error}"
-            return LoadNode.Response(success=False, error_message=text)
-        return LoadNode.Response(success=True, full_node_name=node.name, unique_id=number)
+    def load(self, request: LoadRequest, unique_id: int | None = None) -> ProcessNode:
+        """Construct a node in a new process. Blocks as long as the constructor does.
 
-    def _load(self, request: LoadNode.Request, unique_id: int, quick_ends: int = 0) -> _Node:
+        Raises as :meth:`ComponentManager.load`, and ContainerDiedError where no process can be started.
+        """
+        expected = LoadOptions.of(request).certain_name
+        return self._load(request, self.register.begin(expected, unique_id))
+
+    def _load(self, request: LoadRequest, unique_id: int, ends: int = 0) -> ProcessNode:
         process: ChildProcess | None = None
         try:
-            process = self._do(self._fork())
+            process = self._loop.run(self._start(unique_id))
             taken = {name: owner for name, owner in self.register.taken().items() if owner != unique_id}
             try:
-                name = self._ask(process, "load", None, request=as_text(request), unique_id=unique_id, taken=taken)
+                loaded = self._loop.run(process.channel.ask(Load(request, unique_id, taken)))
             except ContainerDiedError:
-                raise DimosError(
-                    f"Component constructor threw an exception: its process {self._do(_how_ended(process))}"
-                ) from None
-            self.register.claim(name, unique_id)
-            node = _Node(name, process, request, time.monotonic(), quick_ends)
+                how = self._loop.run(how_it_ended(process, EXIT_SECONDS))
+                text = f"Component constructor threw an exception: its process {how}"
+                raise ModuleFailedError(text) from None
+            self.register.claim(loaded.full_node_name, unique_id)
+            node = ProcessNode(unique_id, loaded.full_node_name, process, request, time.monotonic(), ends)
             with self._lock:
                 self._nodes[unique_id] = node
             self.register.ready(unique_id)
-            self._loop.call_soon_threadsafe(self._watch, unique_id, node)
         except BaseException as error:
             self.register.release(unique_id, refused=isinstance(error, (ClassNotFoundError, LoadRefusedError)))
             if process is not None:
-                self._do(self._end(process))
+                self._loop.run(self._supervisor.end(process, EXIT_SECONDS))
             raise
         if self.register.is_closed:
             self.unload(unique_id)
             raise LoadRefusedError("the container closed while the node was constructed")
+        if not process.is_alive:
+            self._ended(unique_id, process, process.exited.result())
         return node
 
-    async def _fork(self) -> ChildProcess:
-        return await self._launcher.fork(
-            TARGET,
-            "node",
-            lambda event, data: None,
+    async def _start(self, unique_id: int) -> ChildProcess:
+        def exited(process: ChildProcess, how: Exit) -> None:
+            threading.Thread(target=self._ended, args=(unique_id, process, how), daemon=True).start()
+
+        return await self._supervisor.start(
+            f"node {unique_id}",
+            _ignore,
+            exited,
             executor=self._executor,
             threads=self.threads,
             allowed_packages=list(self.lookup.allowed_packages),
@@ -143,13 +147,14 @@ class ProcessManager:
             return Unloaded(False, f"No node found with unique_id: {unique_id}; this container has {found or 'none'}")
         forced, detail = False, ""
         try:
-            answer = self._ask(node.process, "unload", timeout, unique_id=unique_id, timeout=timeout * 0.8)
-            forced, detail = answer["forced"], answer["detail"]
+            request = Unload(unique_id, node.name, timeout * 0.8)
+            answer = self._loop.run(node.process.channel.ask(request, timeout))
+            forced, detail = answer.forced, answer.detail
         except ContainerDiedError:
-            detail = f"its process {self._do(_how_ended(node.process))}"
+            detail = f"its process {self._loop.run(how_it_ended(node.process, EXIT_SECONDS))}"
         except DimosError as error:
             forced, detail = True, str(error)
-        if self._do(self._end(node.process)):
+        if self._loop.run(self._supervisor.end(node.process, EXIT_SECONDS)):
             forced, detail = True, "; ".join(text for text in (detail, "its process was killed") if text)
         self._forget(unique_id)
         return Unloaded(True, forced=forced, detail=detail)
@@ -158,12 +163,6 @@ class ProcessManager:
         """Ids and full names of the nodes, by id."""
         with self._lock:
             return sorted((unique_id, node.name) for unique_id, node in self._nodes.items())
-
-    def process_id(self, unique_id: int) -> int:
-        """The process that a node runs in; 0 where there is none."""
-        with self._lock:
-            node = self._nodes.get(unique_id)
-        return node.process.pid if node is not None else 0
 
     def close(self, timeout: float = 5.0) -> None:
         """Take all nodes down, at once and within ``timeout`` seconds, and load no more."""
@@ -178,34 +177,30 @@ class ProcessManager:
             thread.start()
         for thread in threads:
             thread.join(timeout + EXIT_SECONDS)
-        self._do(self._launcher.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout)
+        self._loop.run(self._launcher.close())
+        self._loop.close()
 
     # ---------------------------------------------------------------------------------------------- processes
 
-    def _watch(self, unique_id: int, node: _Node) -> None:
-        node.process.exited.add_done_callback(
-            lambda exited: threading.Thread(target=self._ended, args=(unique_id, node), daemon=True).start()
-        )
-
-    def _ended(self, unique_id: int, node: _Node) -> None:
-        """A node's process is gone: if nobody asked for it, say so, and load the node again if that is wanted."""
+    def _ended(self, unique_id: int, process: ChildProcess, how: Exit) -> None:
+        """Log that a node's process ended unasked, and load the node again if that is wanted."""
         with self._lock:
-            if node.is_ending or self._nodes.get(unique_id) is not node:
+            node = self._nodes.get(unique_id)
+            if node is None or node.is_ending or node.process is not process:
                 return
-        how = self._do(_how_ended(node.process))
-        self._logger.error(f"{node.name}: its process {node.process.pid} {how}; the others go on")
+        self._logger.error(f"{node.name}: its process {process.pid} {how}; the others go on")
         self._forget(unique_id)
-        quick_ends = node.quick_ends + 1 if time.monotonic() - node.started < QUICK_SECONDS else 0
         if not self._respawn or self.register.is_closed:
             return
-        if quick_ends >= MAX_QUICK_ENDS:
-            self._logger.error(f"{node.name} is not loaded again: its process ended {quick_ends} times soon after")
+        ends = RESPAWN.ends_in_a_row(node.ends, time.monotonic() - node.started)
+        delay = RESPAWN.delay_after(ends)
+        if delay is None:
+            self._logger.error(f"{node.name} is not loaded again: its process ended {ends} times soon after its start")
             return
+        time.sleep(delay)
         try:
             self.register.begin(node.name, unique_id)
-            self._load(node.request, unique_id, quick_ends)
+            self._load(node.request, unique_id, ends)
             self._logger.info(f"{node.name} was loaded again")
         except Exception as error:
             self._logger.error(f"{node.name} could not be loaded again: {error}")
@@ -215,29 +210,6 @@ class ProcessManager:
             self._nodes.pop(unique_id, None)
         self.register.release(unique_id)
 
-    async def _end(self, process: ChildProcess) -> bool:
-        """End a process; whether it had to be killed."""
-        process.channel.tell("stop")
-        if await process.wait(EXIT_SECONDS):
-            return False
-        process.send_signal(signal.SIGKILL)
-        await process.wait(EXIT_SECONDS)
-        return True
 
-    def _ask(self, process: ChildProcess, operation: str, limit: float | None, /, **arguments: Any) -> Any:
-        return self._do(process.channel.ask(operation, limit, **arguments))
-
-    def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        """What a coroutine gives in the loop that the processes belong to."""
-        future: concurrent.futures.Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result()
-
-
-async def _how_ended(process: ChildProcess) -> str:
-    """How a process ended, for people."""
-    if not await process.wait(EXIT_SECONDS):
-        return "stopped answering"
-    code = process.exited.result()
-    if code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"ended with exit code {code}"
+def _ignore(event: Event) -> None:
+    """Nothing: the process of a node logs by itself, and its container has no owner to tell."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dimos_ros.calls.directory import Directory
+from dimos_ros.container.protocol import FleetChanged
 from dimos_ros.coordinator.containers import Container
 from dimos_ros.coordinator.engine import Engine
 from dimos_ros.coordinator.records import RESTARTING, Record
@@ -55,9 +56,9 @@ class StateAnnouncer:
         containers = self._engine.containers.all
         for container in containers:
             if container not in self._informed:
-                container.tell("directory", changed=table, gone=[])
+                container.tell(FleetChanged(table))
             elif changes or gone:
-                container.tell("directory", changed=changes, gone=gone)
+                container.tell(FleetChanged(changes, tuple(gone)))
         self._informed = set(containers)
         self._told = table
         self._publish(records)

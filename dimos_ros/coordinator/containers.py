@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+from dimos_ros.blueprint.instance import Instance
+from dimos_ros.container.protocol import PROTOCOL, Begin, Join, Stop
+from dimos_ros.coordinator.container_agent import TARGET
 from dimos_ros.coordinator.settings import Settings
 from dimos_ros.exceptions import ContainerDiedError, DimosError
-from dimos_ros.processes.launcher import ChildProcess, Launcher
+from dimos_ros.processes.launcher import ChildProcess, Exit, Launcher
+from dimos_ros.processes.message import Event, Notice, Request
+from dimos_ros.processes.supervisor import Supervisor
 from dimos_ros.transport.leftovers import remove_segments, segments_of
+from dimos_ros.transport.message_size import carries_bytes
 
-HOSTED = "dimos_ros.coordinator.container_agent:run"
+A = TypeVar("A")
+
 BEGIN_SECONDS = 20.0
 JOIN_SECONDS = 2.0
 
 
-class Container:
-    """A container process: its full node ``name`` once it has begun, and what it tells of its nodes."""
+def sends_images(instance: Instance) -> bool:
+    """Whether an instance publishes messages that its process needs a transport of its own for."""
+    return any(carries_bytes(stream.message_type) for stream in instance.streams if stream.direction == "out")
 
-    def __init__(self, on_event: Callable[[Container, str, dict[str, Any]], None]) -> None:
+
+def containers_of(instances: Iterable[Instance]) -> set[str]:
+    """The full node names of the containers that instances need."""
+    return {instance.container for instance in instances}
+
+
+class Container:
+    """A container process; ``name`` is its full node name, "" while it is a spare."""
+
+    def __init__(self, sends_images: bool) -> None:
         self.name = ""
         self.process: ChildProcess | None = None
         self.is_ending = False
-        self.nodes = 0
-        """Nodes that are loaded in it or about to be."""
-        self.sends_images = False
+        self.sends_images = sends_images
         """Whether its transport is set up for large messages."""
         self.segments: frozenset[str] = frozenset()
         """Shared memory that it has made."""
-        self._on_event = on_event
 
     @property
     def pid(self) -> int:
@@ -41,19 +54,16 @@ class Container:
     def is_alive(self) -> bool:
         return self.process is not None and self.process.is_alive
 
-    async def ask(self, operation: str, timeout: float | None = None, /, **arguments: Any) -> Any:
+    async def ask(self, request: Request[A], timeout: float | None = None) -> A:
         """The answer of the process; raises as :meth:`ParentEnd.ask` does."""
         if self.process is None or not self.is_alive:
             raise ContainerDiedError(f"the process of {self.name or 'a container'} is gone")
-        return await self.process.channel.ask(operation, timeout, **arguments)
+        return await self.process.channel.ask(request, timeout)
 
-    def tell(self, operation: str, /, **arguments: Any) -> None:
-        """As :meth:`ParentEnd.tell`."""
+    def tell(self, notice: Notice) -> None:
+        """Send a notice; see :meth:`ParentEnd.tell`."""
         if self.process is not None and self.is_alive:
-            self.process.channel.tell(operation, **arguments)
-
-    def hear(self, event: str, data: dict[str, Any]) -> None:
-        self._on_event(self, event, data)
+            self.process.channel.tell(notice)
 
 
 class Containers:
@@ -63,22 +73,22 @@ class Containers:
         self,
         launcher: Launcher,
         settings: Settings,
-        on_event: Callable[[Container, str, dict[str, Any]], None],
-        on_exit: Callable[[Container, int], None],
+        on_event: Callable[[Container, Event], None],
+        on_exit: Callable[[Container, Exit], None],
         on_start: Callable[[], None],
         sends_images: Callable[[str], bool],
         introducer: int = 0,
     ) -> None:
-        """``sends_images(group)`` says whether what is to run in a container does, with "" in any;
-        ``introducer`` is the port of the one who introduces the containers to each other, if there is one."""
-        self._launcher = launcher
+        """``sends_images(name)`` says whether an instance that belongs in that container does, with "" in any;
+        ``introducer`` is the port of the introducer that makes the containers known to each other, 0 for none."""
+        self._supervisor = Supervisor(launcher, TARGET, PROTOCOL, Stop())
         self._settings = settings
         self._on_event = on_event
         self._on_exit = on_exit
         self._on_start = on_start
         self._sends_images = sends_images
         self._introducer = introducer
-        self._groups: dict[str, asyncio.Future[Container]] = {}
+        self._planned: dict[str, asyncio.Future[Container]] = {}
         self._spares: list[Container] = []
         self._refill: asyncio.Task[None] | None = None
         self._closed = False
@@ -93,10 +103,12 @@ class Containers:
         if container is None:
             container = await self._fork(name, sends_images)
         container.name = name
+        assert container.process is not None
+        container.process.channel.name = name.strip("/")
         self.all.append(container)
         try:
             namespace, _, node_name = name.rpartition("/")
-            await container.ask("begin", BEGIN_SECONDS, name=node_name, namespace=namespace or "/")
+            await container.ask(Begin(node_name, namespace or "/"), BEGIN_SECONDS)
         except BaseException:
             await self.end(container, 0.0)
             raise
@@ -106,33 +118,30 @@ class Containers:
             self.keep_spares()
         return container
 
-    async def of_group(self, name: str) -> Container:
-        """The container of a container, started if it does not run; one more node is about to be in it.
+    async def planned(self, name: str) -> Container:
+        """The container that plans name, started if it does not run.
 
         Raises ContainerDiedError, RequestTimeoutError.
         """
-        started = self._groups.get(name)
-        if started is None or (started.done() and not _is_usable(started)):
-            started = self._groups[name] = asyncio.ensure_future(
-                self.start(name, sends_images=self._sends_images(name))
-            )
-        container = await asyncio.shield(started)
-        container.nodes += 1
-        return container
+        while True:
+            started = self._planned.get(name)
+            if started is None or (started.done() and not _is_usable(started)):
+                started = self._planned[name] = asyncio.ensure_future(
+                    self.start(name, sends_images=self._sends_images(name))
+                )
+            container = await asyncio.shield(started)
+            if not container.is_ending:  # else its last node left it while this waited
+                return container
 
     async def end(self, container: Container, timeout: float) -> bool:
-        """End a container's process; by force after ``timeout`` seconds. Whether force was needed."""
+        """End a container's process; by force after ``timeout`` seconds. Returns whether force was needed."""
         container.is_ending = True
         if container in self.all:
             self.all.remove(container)
-        process = container.process
-        if process is None or not process.is_alive:
+        if container.process is None:
             return False
-        container.tell("stop")
-        forced = not await process.wait(timeout)
-        if forced:
-            process.send_signal(signal.SIGKILL)
-            await process.wait(BEGIN_SECONDS)
+        forced = await self._supervisor.end(container.process, timeout)
+        remove_segments(container.segments)
         return forced
 
     def keep_spares(self) -> None:
@@ -166,7 +175,7 @@ class Containers:
         while not self._closed and len(self._spares) < self._settings.spares:
             container = await self._fork("spare", sends_images)
             try:
-                await container.ask("join", BEGIN_SECONDS)
+                await container.ask(Join(), BEGIN_SECONDS)
             except DimosError:
                 await self.end(container, 0.0)
                 return
@@ -177,29 +186,27 @@ class Containers:
             self._spares.append(container)
 
     async def _fork(self, title: str, sends_images: bool) -> Container:
-        container = Container(self._on_event)
-        container.sends_images = sends_images
-        container.process = await self._launcher.fork(
-            HOSTED,
+        container = Container(sends_images)
+        container.process = await self._supervisor.start(
             title.rpartition("/")[2],
-            container.hear,
+            lambda event: self._on_event(container, event),
+            lambda _, how: self._exited(container, how),
             executor=self._settings.executor,
             log_level=self._settings.log_level,
             sends_images=sends_images,
-            fleet_size=max(len(self._groups), len(self.all)) + self._settings.spares,
+            fleet_size=max(len(self._planned), len(self.all)) + self._settings.spares,
             introducer=self._introducer,
         )
-        container.process.exited.add_done_callback(lambda exited: self._exited(container, exited.result()))
         return container
 
-    def _exited(self, container: Container, status: int) -> None:
+    def _exited(self, container: Container, how: Exit) -> None:
         remove_segments(container.segments)
         if container in self.all:
             self.all.remove(container)
         if container in self._spares:
             self._spares.remove(container)
         if not container.is_ending:
-            self._on_exit(container, status)
+            self._on_exit(container, how)
 
 
 def _is_usable(started: asyncio.Future[Container]) -> bool:

@@ -16,7 +16,8 @@ from dimos_ros.calls.directory import Directory
 from dimos_ros.coordinator.announcer import StateAnnouncer
 from dimos_ros.coordinator.coordinator_node import CoordinatorNode
 from dimos_ros.coordinator.engine import Engine
-from dimos_ros.coordinator.plan_in_child import compile_plan, compile_request
+from dimos_ros.coordinator.plan_in_child import PlanLoadRequest, PlanSource, plan_in_child
+from dimos_ros.coordinator.preload import PRELOAD
 from dimos_ros.coordinator.records import Record
 from dimos_ros.coordinator.selection import select, select_namespace
 from dimos_ros.coordinator.settings import Settings
@@ -29,6 +30,7 @@ from dimos_ros.processes.launcher import Launcher
 from dimos_ros.processes.loop_thread import LoopThread
 from dimos_ros.processes.server_process import ForkServer
 from dimos_ros.processes.stop_signals import StopSignals
+from dimos_ros.ros.log_bridge import log_to_ros
 
 if TYPE_CHECKING:
     from dimos_ros.calls.proxy import Proxy
@@ -64,15 +66,16 @@ class ModuleCoordinator:
         if unknown := set(settings) - known:
             raise TypeError(f"no such setting: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
         self.settings = Settings(**settings)
-        server = server or ForkServer()
+        server = server or ForkServer(PRELOAD)
         self._node = node or CoordinatorNode(node_name, namespace, arguments)
+        log_to_ros(self._node.node.get_logger().name)
         self.directory = Directory()
         self._finished = threading.Event()
         self._summary = ""
         self._proxies: dict[tuple[InstanceKey, type[Declared] | None], Proxy] = {}
         self._stop_lock = threading.Lock()
         self._stopped = False
-        self._loop = LoopThread("coordinator")
+        self._loop = LoopThread("the coordinator")
         self._launcher, self._engine, self._announcer = self._loop.run(self._open(server))
         self._node.serve(self)
 
@@ -136,7 +139,8 @@ class ModuleCoordinator:
 
         async def load() -> str:
             started = time.monotonic()
-            planned = await compile_plan(self._launcher, source, self._instances(), self.settings.compile_timeout)
+            asked = PlanSource(source, tuple(self._instances()))
+            planned = await plan_in_child(self._launcher, asked, self.settings.compile_timeout)
             return _loaded(await self._engine.deploy(planned), started)
 
         return self._await(load())
@@ -145,8 +149,8 @@ class ModuleCoordinator:
         """Bring up one node from a load request, as ``ros2 component load`` makes it."""
 
         async def load() -> Record:
-            timeout = self.settings.compile_timeout
-            planned = await compile_request(self._launcher, request, self._instances(), timeout)
+            asked = PlanLoadRequest(request, tuple(self._instances()))
+            planned = await plan_in_child(self._launcher, asked, self.settings.compile_timeout)
             (record,) = await self._engine.deploy(planned)
             return record
 

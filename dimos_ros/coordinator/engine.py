@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import signal
+import logging
 import time
-import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from dimos_ros.blueprint.plan import Plan
+from dimos_ros.container.protocol import (
+    ErrorRaised,
+    JobFinished,
+    ListHosted,
+    NodeUnloaded,
+    ParametersSet,
+    Preload,
+    StateChanged,
+)
 from dimos_ros.coordinator import instance_steps
-from dimos_ros.coordinator.containers import Container, Containers
-from dimos_ros.coordinator.plan_facts import containers_of, hold_seconds, sends_images
-from dimos_ros.coordinator.records import CRASHED, OK, RESTARTING, UNLOADED, Record
+from dimos_ros.coordinator.containers import Container, Containers, containers_of, sends_images
+from dimos_ros.coordinator.records import OK, RESTARTING, UNLOADED, Record
+from dimos_ros.coordinator.recovery import Recovery
 from dimos_ros.coordinator.settings import Settings
 from dimos_ros.exceptions import (
     BlueprintError,
@@ -25,11 +33,14 @@ from dimos_ros.exceptions import (
     InstanceNotFoundError,
     ModuleFailedError,
 )
-from dimos_ros.loading.values import from_data
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.wording import count
-from dimos_ros.processes.launcher import Launcher
+from dimos_ros.processes.launcher import Exit, Launcher
+from dimos_ros.processes.message import Event
+from dimos_ros.processes.supervisor import RespawnPolicy
 from dimos_ros.transport.introducer import Introducer
+
+_log = logging.getLogger(__name__)
 
 Step = Callable[[Record], Awaitable[None]]
 
@@ -68,7 +79,13 @@ class Engine:
         self._on_finished = on_finished
         self._unique_ids = itertools.count(1)
         self._background: set[asyncio.Task[Any]] = set()
-        self._respawns: weakref.WeakSet[asyncio.Task[None]] = weakref.WeakSet()
+        self.recovery = Recovery(
+            RespawnPolicy(settings.respawn_limit, settings.respawn_delay) if settings.respawn else None,
+            is_wanted=lambda record: self.records.get(record.key) is record,
+            bring_up=self._bring_back,
+            on_change=on_change,
+            on_progress=on_progress,
+        )
         self._stopping = False
 
     # ------------------------------------------------------------------------------------------------ deploy
@@ -89,7 +106,7 @@ class Engine:
         self._on_change()
         self._on_progress(f"starting {count(len(records), 'module')} in {count(len(containers_of(plan)), 'container')}")
         try:
-            with self._introducer.holding(hold_seconds(plan)) if self._introducer else contextlib.nullcontext():
+            with self._introducer.holding(_hold_seconds(plan)) if self._introducer else contextlib.nullcontext():
                 failures = await self._bring_up(records)
             if failures and self.settings.fail_fast:
                 raise BuildError(_failure_text(records, failures))
@@ -139,13 +156,13 @@ class Engine:
         await side_by_side([one(record) for record in records if record.key not in failures])
 
     async def _load(self, record: Record) -> None:
-        await instance_steps.load(record, await self.containers.of_group(record.instance.container), self.settings)
+        await instance_steps.load(record, await self.containers.planned(record.instance.container), self.settings)
 
     async def _check_count(self, records: Sequence[Record], failures: dict[InstanceKey, str]) -> None:
         """Ask the containers what they really host, and hold it against what was planned."""
         containers = {r.container for r in records if r.container is not None and r.container.is_alive}
-        answers = await asyncio.gather(*(c.ask("names", self.settings.load_timeout) for c in containers))
-        hosted = {name for answer in answers for name in answer.values()}
+        answers = await asyncio.gather(*(c.ask(ListHosted(), self.settings.load_timeout) for c in containers))
+        hosted = {node.full_node_name for answer in answers for node in answer.nodes}
         missing = [r for r in records if r.key not in failures and r.key.full_node_name not in hosted]
         if missing:
             text = {record.key: record.last_error or "it is not in its container" for record in missing}
@@ -183,8 +200,7 @@ class Engine:
             note = await self._take_down(record, RESTARTING, keep=container)
             self._check_running()
             record.restarts += 1
-            record.respawns_in_a_row = 0
-            container.nodes += 1
+            record.ends_in_a_row = 0
             try:
                 await self._start_again(record, container)
             finally:
@@ -226,12 +242,7 @@ class Engine:
             name = f"{record.key.full_node_name}_container_{record.incarnation + 1}"
             container = await self.containers.start(name, sends_images=sends_images(record.instance), spare=True)
             try:
-                await container.ask(
-                    "preload",
-                    self.settings.load_timeout,
-                    package_name=request.package_name,
-                    plugin_name=request.plugin_name,
-                )
+                await container.ask(Preload(request.package_name, request.plugin_name), self.settings.load_timeout)
             except BaseException:
                 await asyncio.shield(self.containers.end(container, 0.0))
                 raise
@@ -247,16 +258,21 @@ class Engine:
         await instance_steps.transition(record, "activate", self.settings)
         record.health = OK
 
+    async def _bring_back(self, record: Record) -> None:
+        await self._start_again(record, await self.containers.planned(record.instance.container))
+
     async def _take_down(self, record: Record, health: str, keep: Container | None = None) -> str:
         """Stop an instance, and in the background end its container if nothing else is in it."""
         container = record.container
         note = await instance_steps.take_down(record, self.settings)
         record.left(health)
-        if container is not None:
-            container.nodes -= 1
-            if container.nodes <= 0 and container is not keep:
-                self._in_background(self.containers.end(container, self.settings.stop_timeout))
+        if container is not None and container is not keep and not self._hosts(container):
+            self._in_background(self.containers.end(container, self.settings.stop_timeout))
         return note
+
+    def _hosts(self, container: Container) -> bool:
+        """Whether an instance is loaded in a container, or about to be."""
+        return any(record.container is container for record in self.records.values())
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(work)
@@ -282,78 +298,47 @@ class Engine:
     async def stop(self) -> None:
         """Bring everything down in reverse order, and end every process. What runs meanwhile is refused."""
         self._stopping = True
-        for task in self._respawns:
-            task.cancel()
+        await self.recovery.stop()
         await self._remove(list(self.records.values()))
         await self.containers.close(self.settings.stop_timeout)
         await asyncio.gather(*self._background, return_exceptions=True)
 
     # ------------------------------------------------------------------------------------------------- events
 
-    def _hear(self, container: Container, event: str, data: dict[str, Any]) -> None:
-        if event == "finished":
-            self._on_finished(data["summary"])
+    def _hear(self, container: Container, event: Event) -> None:
+        if isinstance(event, JobFinished):
+            self._on_finished(event.summary)
             return
-        number = data["unique_id"]
-        record = next((r for r in self.records.values() if r.container is container and r.node_id == number), None)
+        node_id = getattr(event, "unique_id", 0)
+        record = next((r for r in self.records.values() if r.container is container and r.node_id == node_id), None)
         if record is None:
             return
-        if event == "state":
-            record.state = data["label"]
-        elif event == "error":
-            record.last_error = data["text"]
-        elif event == "unloaded" and record.health == OK:
-            container.nodes -= 1
+        if isinstance(event, StateChanged):
+            record.state = event.state
+        elif isinstance(event, ErrorRaised):
+            record.last_error = event.text
+        elif isinstance(event, NodeUnloaded):
+            if record.health != OK:
+                return  # the task that is starting or stopping it notices by itself
             record.left(UNLOADED)
-            record.last_error = f"somebody unloaded it from {container.name}; a restart brings it back"
-        elif event == "parameters":
-            record.set_parameters({name: from_data(value) for name, value in data["changed"].items()})
+            record.last_error = f"it was unloaded over the services of {container.name}; a restart brings it back"
+        elif isinstance(event, ParametersSet):
+            record.set_parameters(event.changed)
+        else:
+            _log.error("%s: there is no rule for the event %s", container.name, event.name)
         self._on_change()
 
-    def _exited(self, container: Container, status: int) -> None:
+    def _exited(self, container: Container, how: Exit) -> None:
         """A container ended unasked: its instances are down, and are brought back if that is wanted."""
         lost = [record for record in self.records.values() if record.container is container]
-        reason = f"its process {container.pid} ended with {_status_text(status)}"
-        # One that is being started or stopped has somebody who deals with it.
-        were_up = [record for record in lost if record.health == OK]
-        for record in lost:
-            raised = record.last_error.partition(", after ")[2] or record.last_error
-            record.last_error = (
-                f"{reason}, after {raised}" if raised and not raised.startswith("its process") else reason
-            )
-            record.left(CRASHED)
-        self._on_change()
-        if lost:
-            self._on_progress(f"{container.name}: {reason}; lost {', '.join(map(str, lost))}")
-        if were_up and self.settings.respawn and not self._stopping:
-            self._respawns.add(self._in_background(self._respawn(were_up)))
-
-    async def _respawn(self, lost: Sequence[Record]) -> None:
-        """Bring back instances whose process died, if nobody else does meanwhile."""
-        attempt = max(record.respawns_in_a_row for record in lost)
-        if attempt >= self.settings.respawn_limit:
-            self._on_progress(f"{', '.join(map(str, lost))}: died {attempt} times in a row, left down; restart by hand")
-            return
-        await asyncio.sleep(self.settings.respawn_delay * 2**attempt)
-        for record in sorted(lost, key=lambda r: r.instance.stage):
-            async with record.lock:
-                if self.records.get(record.key) is not record or record.health != CRASHED or self._stopping:
-                    continue
-                record.respawns_in_a_row += 1
-                record.restarts += 1
-                try:
-                    await self._start_again(record, await self.containers.of_group(record.instance.container))
-                    self._on_progress(f"{record} is back, in process {record.container and record.container.pid}")
-                except DimosError as error:
-                    self._on_progress(f"failed to bring back: {error}")
-            self._on_change()
+        self.recovery.lost(lost, container, how)
 
     # ------------------------------------------------------------------------------------------------ helpers
 
-    def _sends_images(self, group: str) -> bool:
+    def _sends_images(self, name: str) -> bool:
         """Whether a container has an instance that publishes large messages; with "", whether any has."""
         instances = (record.instance for record in self.records.values())
-        return any(sends_images(instance) for instance in instances if group in ("", instance.container))
+        return any(sends_images(instance) for instance in instances if name in ("", instance.container))
 
     def _record(self, key: InstanceKey) -> Record:
         try:
@@ -388,10 +373,11 @@ async def side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
             raise result
 
 
+def _hold_seconds(plan: Plan) -> float:
+    """How long the processes of a plan may be kept from getting to know each other while they start."""
+    return 1.0 + 0.1 * len(containers_of(plan))
+
+
 def _failure_text(records: Sequence[Record], failures: dict[InstanceKey, str]) -> str:
     up = len(records) - len(failures)
     return f"{up} of {count(len(records), 'module')} came up; failed: {'; '.join(failures.values())}"
-
-
-def _status_text(status: int) -> str:
-    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"

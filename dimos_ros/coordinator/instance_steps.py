@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+from dimos_ros.container.protocol import ListHosted, Load, Transition, Unload
 from dimos_ros.coordinator.containers import Container
 from dimos_ros.coordinator.records import FAILED, RESTARTING, STARTING, STOPPING, Record
 from dimos_ros.coordinator.settings import Settings
@@ -21,19 +22,17 @@ async def load(record: Record, container: Container, settings: Settings) -> None
     if record.health != RESTARTING:
         record.health = STARTING
     try:
-        answer = await container.ask("load", settings.load_timeout, request=request.to_dict())
+        loaded = await container.ask(Load(request), settings.load_timeout)
     except RequestTimeoutError:
-        loaded = await container.ask("names", MARGIN)
-        number = next((int(n) for n, name in loaded.items() if name == record.key.full_node_name), 0)
-        if not number:
+        hosted = await container.ask(ListHosted(), MARGIN)
+        found = next((node for node in hosted.nodes if node.full_node_name == record.key.full_node_name), None)
+        if found is None:
             raise failed(record, f"its constructor still runs after {settings.load_timeout:g} s") from None
-        answer = {"success": True, "unique_id": number, "is_managed": True, "state": "unconfigured"}
+        loaded = found
     except DimosError as error:
         raise failed(record, str(error)) from error
-    if not answer["success"]:
-        raise failed(record, answer["error_message"])
-    record.node_id, record.is_managed = answer["unique_id"], answer["is_managed"]
-    record.state, record.loaded_at = answer["state"], time.monotonic()
+    record.node_id, record.is_managed = loaded.unique_id, loaded.is_managed
+    record.state, record.loaded_at = loaded.state, time.monotonic()
 
 
 async def transition(record: Record, name: str, settings: Settings) -> None:
@@ -45,9 +44,8 @@ async def transition(record: Record, name: str, settings: Settings) -> None:
         raise failed(record, record.last_error or "its process ended")
     bound = settings.transition_timeout
     try:
-        record.state = await container.ask(
-            "transition", bound + MARGIN, unique_id=record.node_id, name=name, timeout=bound
-        )
+        request = Transition(record.node_id, record.key.full_node_name, name, bound)
+        await container.ask(request, bound + MARGIN)
     except (RequestTimeoutError, TimeoutError):
         raise failed(record, f"on_{name} still runs after {bound:g} s") from None
     except DimosError as error:
@@ -66,14 +64,15 @@ async def take_down(record: Record, settings: Settings) -> str:
         return ""
     bound = settings.stop_timeout
     try:
-        report = await container.ask("unload", 2 * bound + MARGIN, unique_id=record.node_id, timeout=bound)
+        request = Unload(record.node_id, record.key.full_node_name, bound)
+        report = await container.ask(request, 2 * bound + MARGIN)
     except ContainerDiedError:
         return "its process had ended"
     except (RequestTimeoutError, DimosError) as error:
         return f"it was left behind in {container.name}: {error}"
-    if not report["success"]:
-        return str(report["error_message"])
-    return str(report["detail"]) if report["forced"] else ""
+    if not report.success:
+        return report.error_message
+    return report.detail if report.forced else ""
 
 
 def failed(record: Record, why: str) -> ModuleFailedError:

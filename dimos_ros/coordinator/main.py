@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
+from dimos_ros.coordinator.preload import PRELOAD
 from dimos_ros.processes.server_process import ForkServer
 
 
@@ -16,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     blueprint.
     """
     # It gets ready while this process imports ROS.
-    server = ForkServer()
+    server = ForkServer(PRELOAD)
     gc.disable()  # imports leave hardly any garbage, and looking for it takes a sixth of their time
     from dimos_ros.coordinator.from_ros_parameters import run
 

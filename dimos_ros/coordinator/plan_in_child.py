@@ -1,62 +1,120 @@
-"""Compiling blueprints in a process of their own, since that imports users' code and the coordinator runs none."""
+"""Planning in a process of its own, since it imports users' code and the coordinator runs none."""
 
 from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from dimos_ros.blueprint.plan import Instance, Plan
+from dimos_ros.blueprint.instance import Instance
+from dimos_ros.blueprint.plan import Plan
 from dimos_ros.blueprint.plan_load_request import plan_load_request
 from dimos_ros.blueprint.source import BlueprintSource, compile_source
 from dimos_ros.container.class_lookup import ClassLookup
-from dimos_ros.exceptions import BlueprintError, RequestTimeoutError
+from dimos_ros.exceptions import BlueprintError, ContainerDiedError, RequestTimeoutError
 from dimos_ros.loading.load_request import LoadRequest
 from dimos_ros.processes.channel import ChildEnd
+from dimos_ros.processes.child import serve
 from dimos_ros.processes.launcher import Launcher
+from dimos_ros.processes.message import Message, Protocol, Request
+from dimos_ros.processes.supervisor import how_it_ended
+
+DEATH_SECONDS = 2.0
+"""How long to wait for the word of how a process ended, once its channel is gone."""
 
 
-async def compile_plan(
-    launcher: Launcher, source: BlueprintSource, running: Iterable[Instance], timeout: float
-) -> Plan:
-    """The plan of a blueprint as its source is now, checked against what runs.
+@dataclass(frozen=True)
+class Planned(Message):
+    """A plan, made in the child."""
 
-    Raises what importing and planning raise, in words, and BlueprintError after ``timeout`` seconds.
+    plan: Plan
+
+    def to_data(self) -> dict[str, Any]:
+        return self.plan.to_dict()
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Planned:
+        return cls(Plan.from_dict(data))
+
+
+@dataclass(frozen=True)
+class PlanSource(Request[Planned]):
+    """Plan the blueprint of a source, against the instances that run."""
+
+    answer = Planned
+    source: BlueprintSource
+    running: tuple[Instance, ...]
+
+    @property
+    def subject(self) -> str:
+        return self.source.blueprint or self.source.config
+
+    def to_data(self) -> dict[str, Any]:
+        return {"source": self.source.to_dict(), "running": [instance.to_dict() for instance in self.running]}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> PlanSource:
+        return cls(BlueprintSource.from_dict(data["source"]), tuple(map(Instance.from_dict, data["running"])))
+
+
+@dataclass(frozen=True)
+class PlanLoadRequest(Request[Planned]):
+    """Plan a load request that was sent to the coordinator instead of to a container."""
+
+    answer = Planned
+    request: LoadRequest
+    running: tuple[Instance, ...]
+
+    @property
+    def subject(self) -> str:
+        return self.request.plugin_name
+
+    def to_data(self) -> dict[str, Any]:
+        return {"request": self.request.to_dict(), "running": [instance.to_dict() for instance in self.running]}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> PlanLoadRequest:
+        return cls(LoadRequest.from_dict(data["request"]), tuple(map(Instance.from_dict, data["running"])))
+
+
+PROTOCOL = Protocol(1, (PlanSource, PlanLoadRequest))
+
+
+async def plan_in_child(launcher: Launcher, asked: PlanSource | PlanLoadRequest, timeout: float) -> Plan:
+    """The plan, with the source code as it is now, checked against what runs.
+
+    Raises what importing and planning raise, in words; BlueprintError after ``timeout`` seconds, and where the process
+    ends meanwhile.
     """
-    arguments = {"source": source.to_dict(), "running": Plan(tuple(running)).to_dict()}
-    return await _in_child(launcher, "plan", source.blueprint or source.config, timeout, arguments)
-
-
-async def compile_request(
-    launcher: Launcher, request: LoadRequest, running: Iterable[Instance], timeout: float
-) -> Plan:
-    """The plan of one load request, as somebody makes it to the coordinator instead of to a container."""
-    arguments = {"request": request.to_dict(), "running": Plan(tuple(running)).to_dict()}
-    return await _in_child(launcher, "plan_request", request.plugin_name, timeout, arguments)
-
-
-async def _in_child(launcher: Launcher, what: str, named: str, timeout: float, arguments: dict[str, Any]) -> Plan:
-    child = await launcher.fork(f"{__name__}:serve", "blueprint", lambda event, data: None)
+    child = await launcher.fork(f"{__name__}:run", "blueprint", PROTOCOL, _ignore)
     try:
-        return Plan.from_dict(await child.channel.ask(what, timeout, **arguments))
+        return (await child.channel.ask(asked, timeout)).plan
     except RequestTimeoutError:
-        raise BlueprintError(f"{named} was not imported and planned within {timeout:g} s") from None
+        raise BlueprintError(f"{asked.subject} was not imported and planned within {timeout:g} s") from None
+    except ContainerDiedError:
+        how = await how_it_ended(child, DEATH_SECONDS)
+        raise BlueprintError(f"{asked.subject} was not planned: the process that imports it {how}") from None
     finally:
-        child.send_signal(signal.SIGKILL)
+        if child.is_alive:
+            child.send_signal(signal.SIGKILL)
 
 
-def serve(connection: socket.socket) -> int:
-    """The child: plans what it is asked for."""
-    ChildEnd(connection, {"plan": _plan, "plan_request": _plan_request}).serve()
-    return 0
+def run(connection: socket.socket) -> int:
+    """The child: plans until its parent has what it wants."""
+    channel = ChildEnd(connection, PROTOCOL, {PlanSource: _plan_source, PlanLoadRequest: _plan_load_request})
+    return serve(channel, lambda: None)
 
 
-def _plan(source: dict[str, Any], running: dict[str, Any]) -> dict[str, Any]:
-    return compile_source(BlueprintSource.from_dict(source), Plan.from_dict(running).instances).to_dict()
+def _plan_source(asked: PlanSource) -> Planned:
+    return Planned(compile_source(asked.source, asked.running))
 
 
-def _plan_request(request: dict[str, Any], running: dict[str, Any]) -> dict[str, Any]:
-    asked = LoadRequest.from_dict(request)
-    node_class = ClassLookup().find(asked.package_name, asked.plugin_name)
-    return plan_load_request(asked, node_class, Plan.from_dict(running).instances).to_dict()
+def _plan_load_request(asked: PlanLoadRequest) -> Planned:
+    node_class = ClassLookup().find(asked.request.package_name, asked.request.plugin_name)
+    return Planned(plan_load_request(asked.request, node_class, asked.running))
+
+
+def _ignore(event: object) -> None:
+    """Nothing: the protocol has no events."""

@@ -37,7 +37,8 @@ class Record:
     incarnation: int = 0
     loaded_at: float = 0.0
     last_error: str = ""
-    respawns_in_a_row: int = 0
+    ends_in_a_row: int = 0
+    """Ends of its process, unasked and one after the other, that it was brought back from."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

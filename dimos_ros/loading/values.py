@@ -5,11 +5,23 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from dimos_ros.exceptions import BlueprintError
 
-ParameterValue = bool | int | float | str | bytes | list[bool] | list[int] | list[float] | list[str]
+
+@dataclass(frozen=True)
+class EmptyArray:
+    """An array parameter without elements: its type cannot be told from them.
+
+    ``kind`` is the element's: bool, int, float, str or bytes.
+    """
+
+    kind: str
+
+
+ParameterValue = bool | int | float | str | bytes | list[bool] | list[int] | list[float] | list[str] | EmptyArray
 """What a ROS parameter can hold."""
 
 V = TypeVar("V")
@@ -84,6 +96,8 @@ def to_data(value: Any) -> Any:
     """``value`` as JSON holds it exactly: bytes and the floats that JSON lacks get a tag."""
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, EmptyArray):
+        return {"empty": value.kind}
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": repr(value)}
     if isinstance(value, (list, tuple)):
@@ -100,6 +114,8 @@ def from_data(value: Any) -> Any:
     if isinstance(value, dict):
         if "bytes" in value:
             return base64.b64decode(value["bytes"])
+        if "empty" in value:
+            return EmptyArray(value["empty"])
         if "mapping" in value:
             return {name: from_data(item) for name, item in value["mapping"].items()}
         return float(value["float"])

@@ -1,6 +1,13 @@
-"""Messages between a parent and a child process: one JSON object a line, both ways.
+"""The control channel between a parent and a child process: one JSON object a line, both ways.
 
-The parent asks, in an asyncio loop; the child answers from threads, and tells of events unasked.
+The parent sends requests and notices from an asyncio loop. The child answers requests from threads, handles notices
+in order, and sends events. Both ends log each message at debug, with the id that a request keeps::
+
+    -> robot1/container #3f9a2c.2 load robot1/mapper
+    <- #3f9a2c.2 ok 41 ms
+
+What fails is logged with its cause and ends nothing else: a line that is no message, a listener or a notice that
+raises. The end of the channel is told to the parent's ``on_closed``, with the reason.
 """
 
 from __future__ import annotations
@@ -10,68 +17,116 @@ import contextlib
 import functools
 import itertools
 import json
+import logging
 import socket
 import threading
+import time
+import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from dimos_ros import exceptions
 from dimos_ros.exceptions import ContainerDiedError, DimosError, RequestTimeoutError
+from dimos_ros.processes.message import Event, Message, Notice, Protocol, Request
+from dimos_ros.processes.request_id import current_request_id, request
 from dimos_ros.processes.threads import CachedThreads
 
 MAX_LINE = 1 << 28
+"""Bytes of a message; a longer one closes the channel."""
 
-Operation = Callable[..., Any]
+CLOSED, ENDED = "it was closed", "the other end closed it"
+"""Reasons for the end of a channel: on purpose, or because the child closed it or ended."""
+
+A = TypeVar("A")
+
+Handler = Callable[[Any], Any]
+
+_log = logging.getLogger(__name__)
 
 
 class ParentEnd:
-    """The parent's end. ``on_event(name, data)`` hears of what the child tells unasked."""
+    """The parent's end.
+
+    ``name`` is what the log calls the child. ``on_event(event)`` hears each event; ``on_closed(reason)`` hears once
+    that the channel ended. All methods belong to the loop that it was opened in.
+    """
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        on_event: Callable[[str, dict[str, Any]], None],
+        protocol: Protocol,
+        name: str,
+        on_event: Callable[[Any], None],
+        on_closed: Callable[[str], None],
     ) -> None:
+        self.name = name
+        self.last_words = ""
+        """The error that ended the child, as it said itself; "" while there is none."""
         self._writer = writer
+        self._protocol = protocol
         self._on_event = on_event
-        self._pending: dict[int, asyncio.Future[Any]] = {}
-        self._ids = itertools.count(1)
+        self._on_closed = on_closed
+        self._pending: dict[str, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._closing = False
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Done, with the reason, when the channel has ended and all that it brought has been handled."""
         self._task = asyncio.ensure_future(self._read(reader))
 
     @classmethod
-    async def open(cls, connection: socket.socket, on_event: Callable[[str, dict[str, Any]], None]) -> ParentEnd:
+    async def open(
+        cls,
+        connection: socket.socket,
+        protocol: Protocol,
+        name: str,
+        on_event: Callable[[Any], None],
+        on_closed: Callable[[str], None] = lambda reason: None,
+    ) -> ParentEnd:
         """Take over the parent's half of a socket pair."""
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_LINE)
-        return cls(reader, writer, on_event)
+        return cls(reader, writer, protocol, name, on_event, on_closed)
 
-    async def ask(self, operation: str, timeout: float | None = None, /, **arguments: Any) -> Any:
-        """The child's answer.
+    async def ask(self, message: Request[A], timeout: float | None = None) -> A:
+        """Send a request and return the child's answer.
 
-        Raises what the child raised (if of this package; else DimosError), RequestTimeoutError after
-        ``timeout`` seconds, ContainerDiedError when the child is gone.
+        Raises what the child raised (if it is an error of this package; else DimosError), with the child's traceback
+        as ``remote_traceback``; RequestTimeoutError after ``timeout`` seconds; ContainerDiedError when the child is
+        gone.
         """
-        number = next(self._ids)
+        own = current_request_id()
+        number = f"{own}.{next(self._numbers)}" if own else str(next(self._numbers))
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
+        _log.debug("-> %s #%s %s %s", self.name, number, message.name, message.subject)
+        started, outcome = time.monotonic(), "cancelled"
         try:
-            self._write({"id": number, "do": operation, "with": arguments})
-            return await asyncio.wait_for(future, timeout)
+            self._write({"id": number, "do": message.name, "with": message.to_data()})
+            data = await asyncio.wait_for(future, timeout)
+            outcome = "ok"
         except asyncio.TimeoutError:
-            raise RequestTimeoutError(f"{operation}: no answer within {timeout:g} s") from None
+            outcome = f"no answer within {timeout:g} s"
+            raise RequestTimeoutError(f"{message.name}: {outcome}") from None
+        except DimosError as error:
+            outcome = f"{type(error).__name__}: {error}"
+            raise
         finally:
             self._pending.pop(number, None)
+            _log.debug("<- #%s %s %.0f ms", number, outcome, 1e3 * (time.monotonic() - started))
+        answer: Any = message.answer.from_data(data) if message.answer is not None else None
+        return answer
 
-    def tell(self, operation: str, /, **arguments: Any) -> None:
-        """Have the child do something, without an answer. Order is kept; a child that is gone is no error."""
+    def tell(self, notice: Notice) -> None:
+        """Send a notice. Order is kept; a child that is gone is no error."""
+        _log.debug("-> %s %s %s", self.name, notice.name, notice.subject)
         with contextlib.suppress(ContainerDiedError):
-            self._write({"do": operation, "with": arguments})
+            self._write({"do": notice.name, "with": notice.to_data()})
 
-    def close(self) -> None:
+    def close(self, reason: str = CLOSED) -> None:
         """Close the connection, which tells the child to end."""
+        self._closing = True
         self._task.cancel()
-        self._writer.close()
-        self._fail()
+        self._end(reason)
 
     def _write(self, message: dict[str, Any]) -> None:
         if self._writer.is_closing():
@@ -79,66 +134,135 @@ class ParentEnd:
         self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        reason = ENDED
+        try:
             while line := await reader.readline():
-                self._receive(json.loads(line))
-        self._writer.close()
-        self._fail()
+                self._receive(line)
+        except ConnectionResetError:
+            pass  # the child ended and had not read all
+        except (OSError, ValueError) as error:
+            reason = f"reading from it failed: {error}"
+            _log.error("%s: the control channel is closed: %s", self.name, reason)
+        finally:
+            self._end(reason)
 
-    def _receive(self, message: dict[str, Any]) -> None:
-        if "event" in message:
-            self._on_event(message["event"], message["data"])
+    def _end(self, reason: str) -> None:
+        """Fail what is under way and tell of the end, once."""
+        self._writer.close()
+        text = "the process ended" if reason in (ENDED, CLOSED) else f"its control channel ended: {reason}"
+        if self.last_words:
+            text = f"the process ended: {self.last_words}"
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(ContainerDiedError(text))
+        if self.closed.done():
             return
+        self.closed.set_result(reason)
+        if not self._closing:
+            _log.debug("%s: the control channel ended: %s", self.name, reason)
+            self._guarded("on_closed", self._on_closed, reason)
+
+    def _receive(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+            if "event" in message:
+                self._receive_event(message["event"], message["with"])
+            elif "died" in message:
+                self.last_words = str(message["died"]["text"])
+                _log.debug("%s died: %s", self.name, message["died"]["traceback"])
+            elif "protocol" in message:
+                self._check_version(message["protocol"])
+            else:
+                self._receive_answer(message)
+        except (ValueError, TypeError, KeyError) as error:
+            _log.error("%s sent a line that is not a message (%s): %.200r", self.name, error, line)
+
+    def _receive_event(self, name: Any, data: Any) -> None:
+        event = self._protocol.read(name, data)
+        _log.debug("<- %s %s %s", self.name, event.name, event.subject)
+        self._guarded(event.name, self._on_event, event)
+
+    def _receive_answer(self, message: dict[str, Any]) -> None:
         future = self._pending.get(message["id"])
         if future is None or future.done():
-            return  # nobody waits any more
+            _log.debug("<- #%s too late: nothing waits for it any more", message["id"])
+            return
         if "error" in message:
             future.set_exception(_error_of(message["error"]))
         else:
             future.set_result(message["result"])
 
-    def _fail(self) -> None:
-        for future in self._pending.values():
-            if not future.done():
-                future.set_exception(ContainerDiedError("the process ended"))
+    def _check_version(self, version: int) -> None:
+        if version != self._protocol.version:
+            ours = self._protocol.version
+            self._end(f"it speaks version {version} of the control protocol, and this process version {ours}")
+
+    def _guarded(self, what: str, listener: Callable[[Any], None], heard: Any) -> None:
+        """Call a listener. One that raises is logged, and ends nothing else."""
+        try:
+            listener(heard)
+        except Exception:
+            _log.exception("%s: handling %s failed", self.name, what)
 
 
 class ChildEnd:
-    """The child's end: runs each operation that is asked for in a thread of its own, and what it is told in
-    order, between reading."""
+    """The child's end. ``handlers`` say what is done for each class of request and notice.
 
-    def __init__(self, connection: socket.socket, operations: Mapping[str, Operation]) -> None:
+    A request is handled in a thread of its own. Notices are handled in order, between two messages.
+    """
+
+    def __init__(
+        self, connection: socket.socket, protocol: Protocol, handlers: Mapping[type[Message], Handler]
+    ) -> None:
         self._connection = connection
-        self._operations = operations
+        self._protocol = protocol
+        self._handlers = handlers
         self._threads = CachedThreads("control")
         self._lock = threading.Lock()
+        self._write({"protocol": protocol.version})
 
     def serve(self) -> None:
         """Serve until the parent is gone or :meth:`close` is called."""
         with self._connection.makefile("rb") as lines, contextlib.suppress(OSError):
             for line in lines:
-                message = json.loads(line)
-                if "id" in message:
-                    self._threads.submit(functools.partial(self._answer, message))
-                else:
-                    self._operations[message["do"]](**message["with"])
+                self._receive(line)
 
-    def tell(self, event: str, /, **data: Any) -> None:
-        """Tell the parent of an event; without effect once it is gone."""
-        self._write({"event": event, "data": data})
+    def tell(self, event: Event) -> None:
+        """Send an event to the parent; without effect once it is gone."""
+        self._write({"event": event.name, "with": event.to_data()})
 
     def close(self) -> None:
         """End :meth:`serve`."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
-    def _answer(self, message: dict[str, Any]) -> None:
+    def _receive(self, line: bytes) -> None:
+        number = None
         try:
-            result = self._operations[message["do"]](**message["with"])
-            self._write({"id": message["id"], "result": result})
+            data = json.loads(line)
+            number = data.get("id")
+            message = self._protocol.read(data.get("do"), data.get("with"))
+            if number is not None:
+                self._threads.submit(functools.partial(self._answer, number, message))
+            else:
+                self._handlers[type(message)](message)
         except Exception as error:
-            kinds = [kind.__name__ for kind in type(error).__mro__]
-            self._write({"id": message["id"], "error": {"kinds": kinds, "text": str(error)}})
+            _log.exception("a message from the coordinator could not be handled: %.200r", line)
+            if number is not None:
+                self._write({"id": number, "error": error_data(error)})
+
+    def _answer(self, number: str, message: Message) -> None:
+        with request(number.rpartition(".")[0]):
+            _log.debug("#%s %s %s", number, message.name, message.subject)
+            started = time.monotonic()
+            try:
+                result = self._handlers[type(message)](message)
+                self._write({"id": number, "result": None if result is None else result.to_data()})
+                outcome = "done"
+            except BaseException as error:  # sys.exit() in a node's code too: whoever asked is owed an answer
+                self._write({"id": number, "error": error_data(error)})
+                outcome = f"{type(error).__name__}: {error}"
+            _log.debug("#%s %s after %.0f ms", number, outcome, 1e3 * (time.monotonic() - started))
 
     def _write(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode() + b"\n"
@@ -146,11 +270,30 @@ class ChildEnd:
             self._connection.sendall(data)
 
 
-def _error_of(described: dict[str, Any]) -> Exception:
+def send_last_words(connection: socket.socket, error: BaseException) -> None:
+    """Tell the parent, as the last line of a child's channel, which error ends the child."""
+    with contextlib.suppress(OSError):
+        connection.sendall(json.dumps({"died": error_data(error)}).encode() + b"\n")
+
+
+def error_data(error: BaseException) -> dict[str, Any]:
+    """An error as it crosses a channel: its classes, its text, and its traceback."""
+    return {
+        "kinds": [kind.__name__ for kind in type(error).__mro__],
+        "message": str(error),
+        "text": "".join(traceback.format_exception_only(type(error), error)).strip(),
+        "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+    }
+
+
+def _error_of(described: Mapping[str, Any]) -> Exception:
     """The child's error as the nearest class of this package that it was one of."""
+    error: DimosError = DimosError(described["text"])
     for name in described["kinds"]:
         kind = getattr(exceptions, name, None)
         if isinstance(kind, type) and issubclass(kind, DimosError):
             with contextlib.suppress(TypeError):
-                return kind(described["text"])
-    return DimosError(f"{described['kinds'][0]}: {described['text']}")
+                error = kind(described["message"])
+                break
+    error.remote_traceback = described["traceback"]
+    return error

@@ -1,8 +1,8 @@
 """The fork server: a parent with everything imported, whose forks become containers.
 
-It has one thread, no ROS context, and runs no user code. It reads requests from the socket it was
-started with, and says on it which children it has and which have ended. When the other end of the
-socket is gone, so is its reason to be: it ends its children and itself.
+It has one thread, no ROS context, and runs no user code. It reads requests from the socket it was started with, and
+reports on it which children were started and which have ended. When the other end of the socket is gone, it ends its
+children and itself.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -17,31 +18,35 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from dimos_ros.processes import child
 
 MAX_MESSAGE = 1 << 20
 GRACE_SECONDS = 5.0
 """How long children may take to end by themselves after the fork server was left alone."""
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
 
 
-def main(descriptor: int) -> None:
-    """Serve until the other end of the socket ``descriptor`` is closed."""
+def main(descriptor: int, preload: str) -> None:
+    """Serve until the other end of the socket ``descriptor`` is closed.
+
+    ``preload`` is the import path of a function that imports what children need. It returns functions that may wait
+    until there is nothing else to do, since they are of use to later children alone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Looking for garbage takes a sixth of the imports' time, and hardly finds any.
     gc.disable()
-    from dimos_ros.processes.preload import preload, warm_logging
-
-    preload()
+    module, _, name = preload.partition(":")
+    later: Iterable[Callable[[], None]] = getattr(importlib.import_module(module), name)()
     # What is there now is never collected, so that its pages stay shared with the children.
     gc.freeze()
     gc.enable()
     with socket.socket(fileno=descriptor) as connection:
-        _Server(connection, [warm_logging]).serve()
+        _Server(connection, list(later)).serve()
 
 
 class _Server:
@@ -59,7 +64,6 @@ class _Server:
         selector.register(self._connection, selectors.EVENT_READ)
         selector.register(self._wake_read, selectors.EVENT_READ)
         while True:
-            # Nobody is to wait for what is of use to later children alone.
             ready = selector.select(0.0 if self._children and self._later else None)
             if not ready and self._later:
                 self._later.pop()()
@@ -74,7 +78,7 @@ class _Server:
                     self._reap()
 
     def _handle_request(self) -> bool:
-        """Do what one message asks for; False once there is nobody left to ask."""
+        """Do what one message asks for; False once the other end is gone."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._connection, MAX_MESSAGE, 1)
         except OSError:
@@ -101,25 +105,20 @@ class _Server:
         pid = os.fork()
         if pid:
             return pid
-        code = 1
         try:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
             self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            self._libc.prctl(_PR_SET_NAME, request["title"].encode()[:15])
-            if os.getppid() != parent:
-                os._exit(1)
-            self._connection.close()
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-            sys.path[:] = request["path"]
-            code = _call(request["target"], socket.socket(fileno=descriptor), request["arguments"])
+            child.name_process(request["title"])
+            if os.getppid() == parent:
+                self._connection.close()
+                os.close(self._wake_read)
+                os.close(self._wake_write)
+                sys.path[:] = request["path"]
+                child.main(request["target"], socket.socket(fileno=descriptor), request["arguments"])
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-            # Threads that hang and user code's exit handlers have no say.
-            os._exit(code)
+            os._exit(1)
 
     def _reap(self) -> None:
         while self._children:
@@ -145,15 +144,6 @@ class _Server:
             deadline, number = deadline + GRACE_SECONDS, signal.SIGKILL
 
     def _send(self, message: dict[str, Any]) -> None:
-        # Where nobody is left to tell, the next read says so.
+        # Where the other end is gone, the next read says so.
         with contextlib.suppress(OSError):
             self._connection.send(json.dumps(message).encode())
-
-
-def _call(target: str, connection: socket.socket, arguments: dict[str, Any]) -> int:
-    """Run ``package.module:function`` and return its exit code."""
-    import importlib
-
-    module, _, name = target.partition(":")
-    function: Callable[..., int | None] = getattr(importlib.import_module(module), name)
-    return function(connection, **arguments) or 0

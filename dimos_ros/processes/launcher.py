@@ -6,27 +6,45 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
+import signal
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from dimos_ros.exceptions import ContainerDiedError
 from dimos_ros.processes.channel import ParentEnd
+from dimos_ros.processes.message import Protocol
 from dimos_ros.processes.server_process import ForkServer, import_path
 
-Listener = Callable[[str, dict[str, Any]], None]
-
 START_SECONDS = 60.0
+LAST_WORDS_SECONDS = 0.2
+"""How long an exit waits for the end of the channel, which a child of the child's own may keep open."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: its exit code, or less a signal's number; and the error that ended it, if it said so."""
+
+    status: int
+    last_words: str = ""
+
+    def __str__(self) -> str:
+        how = f"signal {signal.Signals(-self.status).name}" if self.status < 0 else f"exit code {self.status}"
+        return f"ended with {how}{f': {self.last_words}' if self.last_words else ''}"
 
 
 class ChildProcess:
-    """A forked process: ``pid``, its control ``channel``, and ``exited``, a future of its exit code."""
+    """A forked process: ``pid``, its control ``channel``, and ``exited``, a future of its :class:`Exit`."""
 
     def __init__(self, launcher: Launcher, pid: int, channel: ParentEnd) -> None:
         self._launcher = launcher
         self.pid = pid
         self.channel = channel
-        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     @property
     def is_alive(self) -> bool:
@@ -52,10 +70,11 @@ class Launcher:
         self._ids = itertools.count(1)
         self._starting: dict[int, asyncio.Future[int]] = {}
         self._children: dict[int, ChildProcess] = {}
-        # An exit that is read before whoever asked for the child has come to know its number.
+        # An exit that is read before the child's number has reached the task that asked for it.
         self._early: dict[int, int] = {}
         self._is_lost = True
         self._is_closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, server: ForkServer) -> Launcher:
@@ -68,14 +87,22 @@ class Launcher:
         asyncio.get_running_loop().add_reader(self._server.connection, self._read)
         self._is_lost = False
 
-    async def fork(self, target: str, title: str, on_event: Listener, **arguments: Any) -> ChildProcess:
+    async def fork(
+        self,
+        target: str,
+        title: str,
+        protocol: Protocol,
+        on_event: Callable[[Any], None],
+        on_closed: Callable[[str], None] = lambda reason: None,
+        **arguments: Any,
+    ) -> ChildProcess:
         """Start ``package.module:function(connection, **arguments)`` in a child.
 
-        ``title`` is what process lists show. A fork server that has died is replaced. Raises ContainerDiedError.
+        ``title`` is the name in process lists and in the log; ``on_event`` and ``on_closed`` are as in
+        :class:`ParentEnd`. A fork server that has died is replaced. Raises ContainerDiedError.
         """
         if self._is_lost and not self._is_closed:
-            self._server.process.poll()  # so that it is no zombie
-            self._server = ForkServer()
+            self._server = self._server.again()
             self._attach()
         ours, theirs = socket.socketpair()
         number = next(self._ids)
@@ -91,11 +118,11 @@ class Launcher:
                 raise
             finally:
                 self._starting.pop(number, None)
-        child = ChildProcess(self, pid, await ParentEnd.open(ours, on_event))
+        _log.debug("started process %d for %s (%s)", pid, title, target)
+        child = ChildProcess(self, pid, await ParentEnd.open(ours, protocol, title, on_event, on_closed))
+        self._children[pid] = child
         if pid in self._early:
-            child.exited.set_result(self._early.pop(pid))
-        else:
-            self._children[pid] = child
+            self._exited(child, self._early.pop(pid))
         return child
 
     async def close(self, timeout: float = 5.0) -> None:
@@ -112,6 +139,7 @@ class Launcher:
                 self._server.process.kill()
             await asyncio.sleep(0.002)
         self._lost()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _send(self, message: dict[str, Any], *descriptors: int) -> None:
         try:
@@ -131,17 +159,18 @@ class Launcher:
                 asyncio.get_running_loop().remove_reader(self._server.connection)
                 self._lost()
                 return
-            self._receive(json.loads(data))
+            try:
+                self._receive(json.loads(data))
+            except (ValueError, TypeError, KeyError) as error:
+                _log.error("the fork server sent a message that is not one (%s): %.200r", error, data)
 
     def _receive(self, message: dict[str, Any]) -> None:
         if "exited" in message:
-            child = self._children.pop(message["exited"], None)
+            child = self._children.get(message["exited"])
             if child is None:
                 self._early[message["exited"]] = message["status"]
             else:
-                # What it said last is still to be read; a child of its own may keep the connection open.
-                asyncio.get_running_loop().call_later(0.2, child.channel.close)
-                child.exited.set_result(message["status"])
+                self._exited(child, message["status"])
             return
         future = self._starting.get(message["id"])
         if future is None or future.done():
@@ -151,6 +180,20 @@ class Launcher:
         else:
             future.set_result(message["pid"])
 
+    def _exited(self, child: ChildProcess, status: int) -> None:
+        """Note how a child ended, once what it said last has been read."""
+        del self._children[child.pid]
+
+        async def finish() -> None:
+            await asyncio.wait([child.channel.closed], timeout=LAST_WORDS_SECONDS)
+            child.channel.close()
+            _log.debug("process %d of %s ended with status %d", child.pid, child.channel.name, status)
+            child.exited.set_result(Exit(status, child.channel.last_words))
+
+        task = asyncio.ensure_future(finish())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _lost(self) -> None:
         self._is_lost = True
         for future in self._starting.values():
@@ -159,5 +202,5 @@ class Launcher:
         for child in self._children.values():
             with contextlib.suppress(asyncio.InvalidStateError):
                 child.channel.close()
-                child.exited.set_result(-9)
+                child.exited.set_result(Exit(-signal.SIGKILL))
         self._children.clear()

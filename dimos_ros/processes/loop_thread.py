@@ -16,9 +16,10 @@ JOIN_SECONDS = 60.0
 
 
 class LoopThread:
-    """Runs coroutines for other threads until it is closed."""
+    """Runs coroutines for other threads until it is closed. ``name`` is its owner, as errors call it."""
 
     def __init__(self, name: str) -> None:
+        self._name = name
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -30,12 +31,12 @@ class LoopThread:
         """
         if self._loop.is_closed():
             coroutine.close()
-            raise CoordinatorStoppedError("the coordinator has stopped")
+            raise CoordinatorStoppedError(f"{self._name} has stopped")
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise CoordinatorStoppedError("the coordinator is stopping") from None
+            raise CoordinatorStoppedError(f"{self._name} is stopping") from None
         except BaseException:
             future.cancel()
             raise

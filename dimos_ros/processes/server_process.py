@@ -12,24 +12,34 @@ _SERVER = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[2])
 from dimos_ros.processes.fork_server import main
-main(int(sys.argv[1]))
+main(int(sys.argv[1]), sys.argv[3])
 """
 
 
 class ForkServer:
-    """The fork server's process. Starting it is quick, and it gets ready while others do something else."""
+    """The fork server's process. Starting it is quick, and it gets ready while others do something else.
 
-    def __init__(self) -> None:
+    ``preload`` is the import path of the function that imports what its forks need; see
+    :func:`dimos_ros.processes.fork_server.main`.
+    """
+
+    def __init__(self, preload: str) -> None:
+        self.preload = preload
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _SERVER, str(theirs.fileno()), json.dumps(import_path())],
+                [sys.executable, "-c", _SERVER, str(theirs.fileno()), json.dumps(import_path()), preload],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # A terminal's Ctrl-C is for the parent, who then ends its children in order.
+                # A terminal's Ctrl-C is for the parent, which then ends its children in order.
                 start_new_session=True,
             )
         self.connection = ours
+
+    def again(self) -> ForkServer:
+        """A new one in place of one that died."""
+        self.process.poll()  # so that it does not stay a zombie
+        return ForkServer(self.preload)
 
 
 def import_path() -> list[str]:

@@ -22,11 +22,17 @@ def traceback_text(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
+def raised_text(where: str, error: BaseException) -> str:
+    """One line about what a callback raised: ``on_timer: ValueError: no such file``."""
+    separator = " " if isinstance(error, ModuleFailedError) else ": "
+    return f"{where}{separator}{error_text(error)}"
+
+
 def log_raised(logger: Any, where: str, error: BaseException) -> str:
-    """Log what a callback raised, with its traceback if it has one. Returns ``where`` and the error on one line."""
+    """Log what a callback raised, with its traceback if it has one. Returns :func:`raised_text`."""
+    text = raised_text(where, error)
     if isinstance(error, ModuleFailedError):
-        text = f"{where} {error}"
         logger.error(text)
-        return text
-    logger.error(f"{where} raised {error_text(error)}\n{traceback_text(error)}")
-    return f"{where}: {error_text(error)}"
+    else:
+        logger.error(f"{where} raised {error_text(error)}\n{traceback_text(error)}")
+    return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+from collections.abc import Callable, Iterable
 
 from dimos_ros.processes.malloc import keep_freed_memory
 
@@ -16,12 +17,7 @@ MODULES = (
     "rclpy.lifecycle",
     "rclpy.parameter",
     "rclpy.serialization",
-    "dimos_ros.blueprint.plan",
-    "dimos_ros.coordinator.container_agent",
-    "dimos_ros.module",
-    "dimos_ros.calls.server",
-    "dimos_ros.module.node_parameters",
-    "dimos_ros.calls.proxy",
+    "dimos_ros.container.node_process",
 )
 MESSAGE_TYPES = (
     "builtin_interfaces.msg:Time",
@@ -61,10 +57,13 @@ TYPE_SUPPORTS = ("fastrtps_c", "introspection_c")
 """Kinds of type support that the DDS implementation loads when a type is used first."""
 
 
-def preload() -> None:
-    """Import what containers import, and load the shared libraries that a node maps."""
+def preload(more: Iterable[str] = ()) -> list[Callable[[], None]]:
+    """Import what containers import, ``more`` of it too, and load the shared libraries that a node maps.
+
+    Returns what else can be done while nothing waits; see :func:`dimos_ros.processes.fork_server.main`.
+    """
     keep_freed_memory()
-    for name in MODULES:
+    for name in (*MODULES, *more):
         importlib.import_module(name)
     from rclpy.type_support import check_for_type_support
     from rclpy.utilities import get_rmw_implementation_identifier
@@ -83,6 +82,7 @@ def preload() -> None:
             # Another DDS implementation has others.
             with contextlib.suppress(OSError):
                 ctypes.CDLL(f"lib{package}__rosidl_typesupport_{kind}.so")
+    return [warm_logging]
 
 
 def warm_logging() -> None:

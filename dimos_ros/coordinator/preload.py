@@ -1,0 +1,22 @@
+"""What the coordinator's fork server has ready before the first fork."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dimos_ros.container import preload as container
+
+PRELOAD = f"{__name__}:preload"
+
+MODULES = (
+    "dimos_ros.blueprint.plan",
+    "dimos_ros.coordinator.container_agent",
+    "dimos_ros.coordinator.plan_in_child",
+    "dimos_ros.module",
+    "dimos_ros.module.node_parameters",
+)
+
+
+def preload() -> list[Callable[[], None]]:
+    """Import what containers and the planning of blueprints need."""
+    return container.preload(MODULES)

@@ -1,0 +1,87 @@
+"""Recovery of instances whose container ended unasked: they are noted as crashed, and brought back by a policy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from dimos_ros.coordinator.containers import Container
+from dimos_ros.coordinator.records import CRASHED, OK, Record
+from dimos_ros.exceptions import DimosError
+from dimos_ros.processes.launcher import Exit
+from dimos_ros.processes.supervisor import RespawnPolicy
+
+_AFTER = ", after "
+
+
+class Recovery:
+    """Belongs to the coordinator's loop. Without a ``policy`` nothing is brought back.
+
+    ``is_wanted(record)`` says whether an instance is still in the desired state; ``bring_up(record)`` loads and
+    activates it, and raises DimosError where that fails. ``on_change`` and ``on_progress`` are the engine's.
+    """
+
+    def __init__(
+        self,
+        policy: RespawnPolicy | None,
+        *,
+        is_wanted: Callable[[Record], bool],
+        bring_up: Callable[[Record], Awaitable[None]],
+        on_change: Callable[[], None],
+        on_progress: Callable[[str], None],
+    ) -> None:
+        self._policy = policy
+        self._is_wanted = is_wanted
+        self._bring_up = bring_up
+        self._on_change = on_change
+        self._on_progress = on_progress
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def lost(self, lost: Sequence[Record], container: Container, how: Exit) -> None:
+        """The container of these instances ended unasked."""
+        reason = f"its process {container.pid} {how}"
+        # The task that is starting or stopping an instance handles its failure itself.
+        were_up = [record for record in lost if record.health == OK]
+        ran = max((record.uptime for record in were_up), default=0.0)
+        for record in lost:
+            raised = record.last_error.partition(_AFTER)[2] or record.last_error
+            is_cause = bool(raised) and not raised.startswith("its process")
+            record.last_error = f"{reason}{_AFTER}{raised}" if is_cause else reason
+            record.left(CRASHED)
+        self._on_change()
+        if lost:
+            self._on_progress(f"{container.name}: {reason}; lost {', '.join(map(str, lost))}")
+        if were_up and self._policy is not None and not self._stopping:
+            task = asyncio.ensure_future(self._respawn(self._policy, were_up, ran))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Bring nothing back from now on."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _respawn(self, policy: RespawnPolicy, lost: Sequence[Record], ran: float) -> None:
+        """Bring back instances whose process died, if nothing else does meanwhile."""
+        before = max(record.ends_in_a_row for record in lost)
+        delay = policy.delay_after(policy.ends_in_a_row(before, ran))
+        if delay is None:
+            names = ", ".join(map(str, lost))
+            self._on_progress(f"{names}: died {before} times in a row, left down; restart by hand")
+            return
+        await asyncio.sleep(delay)
+        for record in sorted(lost, key=lambda r: r.instance.stage):
+            async with record.lock:
+                if not self._is_wanted(record) or record.health != CRASHED or self._stopping:
+                    continue
+                record.ends_in_a_row += 1
+                record.restarts += 1
+                try:
+                    await self._bring_up(record)
+                    self._on_progress(f"{record} is back, in process {record.container and record.container.pid}")
+                except DimosError as error:
+                    self._on_progress(f"failed to bring back: {error}")
+            self._on_change()

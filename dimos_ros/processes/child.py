@@ -1,0 +1,61 @@
+"""What every forked child does: its main function, its name in process lists, and its way out."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dimos_ros.processes.channel import ChildEnd, send_last_words
+
+SHOWN = 15
+"""Characters of a process's name that the kernel keeps."""
+
+
+def main(target: str, connection: socket.socket, arguments: Mapping[str, Any]) -> NoReturn:
+    """Run ``package.module:function(connection, **arguments)`` and end the process with what it returns.
+
+    Whatever it raises is printed, and told to the parent as the reason why the child ended.
+    """
+    code = 1
+    try:
+        module, _, name = target.partition(":")
+        function: Callable[..., int | None] = getattr(importlib.import_module(module), name)
+        code = function(connection, **arguments) or 0
+    except BaseException as error:
+        traceback.print_exc()
+        send_last_words(connection, error)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        # Threads that hang and exit handlers of user code must not keep the process.
+        os._exit(code)
+
+
+def serve(channel: ChildEnd, close: Callable[[], None]) -> int:
+    """Serve a channel until the parent says stop or is gone, then ``close()``. The exit code is 0.
+
+    SIGTERM stops it as well. SIGINT is ignored: a terminal sends it to the whole process group, and the parent ends
+    its children in order.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: channel.close())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        channel.serve()
+    finally:
+        close()
+    return 0
+
+
+def name_process(name: str) -> None:
+    """Set the name that process lists show for this process."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(name[:SHOWN])

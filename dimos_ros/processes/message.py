@@ -1,0 +1,73 @@
+"""Messages of a control channel: frozen dataclasses that become JSON objects and come back as themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, TypeVar
+
+A = TypeVar("A")
+M = TypeVar("M", bound="Message")
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of all messages. Fields are plain data, unless a class overrides both conversions."""
+
+    name: ClassVar[str] = ""
+    """The name on the wire: that of the class in lower case, words joined by ``_``."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def to_data(self) -> dict[str, Any]:
+        """The fields as JSON holds them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_data(cls: type[M], data: Mapping[str, Any]) -> M:
+        """The inverse of :meth:`to_data`. Raises TypeError or ValueError for fields that do not fit."""
+        return cls(**data)
+
+    @property
+    def subject(self) -> str:
+        """The node that the message is about, for the log; "" for none."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Request(Message, Generic[A]):
+    """A message that the parent sends and the child answers with an ``A``, or with an error."""
+
+    answer: ClassVar[type[Message] | None] = None
+    """The class of ``A``; None where the answer says only that it is done."""
+
+
+@dataclass(frozen=True)
+class Notice(Message):
+    """A message that the parent sends without waiting for an answer. Notices are handled in order."""
+
+
+@dataclass(frozen=True)
+class Event(Message):
+    """A message that the child sends unasked."""
+
+
+class Protocol:
+    """The messages that the two ends of a channel know, with a version that both have to agree on."""
+
+    def __init__(self, version: int, messages: Iterable[type[Message]]) -> None:
+        self.version = version
+        self._classes = {message.name: message for message in messages}
+
+    def read(self, name: Any, data: Any) -> Message:
+        """The message of that name. Raises ValueError for an unknown name and for fields that do not fit."""
+        found = self._classes.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise ValueError(f"no message is called {name!r:.80}; there are {', '.join(sorted(self._classes))}")
+        try:
+            return found.from_data(data)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ValueError(f"the fields of {found.name} do not fit: {type(error).__name__}: {error}") from error
