@@ -331,7 +331,7 @@ def test_a_request_that_a_child_cannot_read_is_answered_with_why(server: ForkSer
 
 
 def test_a_child_that_raises_while_it_starts_prints_why_and_its_parent_is_told(
-    capfd: pytest.CaptureFixture[str], server: ForkServer
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def body(launcher: Launcher) -> None:
         one = await launcher.fork(TARGET, "t", PROTOCOL, ignore, fails=True)
@@ -340,7 +340,9 @@ def test_a_child_that_raises_while_it_starts_prints_why_and_its_parent_is_told(
         how = await how_it_ended(one, 5)
         assert how == "ended with exit code 1: ValueError: there is no executor 'fast'"
 
-    run(server, body)
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    # Started here: what a fixture starts has another stderr.
+    run(ForkServer(PRELOAD), body)
     printed = capfd.readouterr().err
     assert "Traceback" in printed and "there is no executor 'fast'" in printed
 
