@@ -7,9 +7,10 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
+from dimos_ros.blueprint.compile_source import compile_source
 from dimos_ros.blueprint.plan import Instance, Plan
 from dimos_ros.blueprint.plan_load_request import plan_load_request
-from dimos_ros.blueprint.source import BlueprintSource, compile_source
+from dimos_ros.blueprint.source import BlueprintSource
 from dimos_ros.container.class_lookup import ClassLookup
 from dimos_ros.exceptions import BlueprintError, RequestTimeoutError
 from dimos_ros.loading.load_request import LoadRequest
