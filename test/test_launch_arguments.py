@@ -67,7 +67,7 @@ def test_the_defaults_and_every_argument_are_parameters_that_the_coordinator_rea
     [
         ({"fail_fast": "maybe"}, "fail_fast takes true or false, not 'maybe'"),
         ({"use_sim_time": "yes"}, "use_sim_time takes true or false, not 'yes'"),
-        ({"arguments": "{rate: "}, "arguments:1: this is no YAML"),
+        ({"arguments": "{rate: "}, "arguments:1: .*; arguments takes a YAML mapping"),
         ({"arguments": "20.0"}, "arguments takes a YAML mapping such as"),
         ({"parameters": "[a]"}, "parameters takes a YAML mapping such as"),
     ],

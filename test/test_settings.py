@@ -150,7 +150,7 @@ def test_a_mapping_is_one_text_or_value_by_value() -> None:
         ({"config": ["a"]}, BlueprintError, "config is text"),
         ({"robots": 1.5}, BlueprintError, "robots are names separated by commas or spaces, or a count, not 1.5"),
         ({"robots": None}, BlueprintError, "robots are names"),
-        ({"namespace": "a b"}, BlueprintError, "no ROS namespace"),
+        ({"namespace": "a b"}, BlueprintError, "ROS namespace"),
         ({"log_level": "loud"}, DimosError, "log_level is one of debug, info"),
         ({"executor": "fast"}, SettingsError, "setting executor takes one of events, single, multi, not 'fast'"),
         ({"fail_fast": "maybe"}, SettingsError, "setting fail_fast takes true or false, not 'maybe'"),
