@@ -37,6 +37,10 @@ class FleetFileError(BlueprintError):
     """A fleet file that does not describe a fleet; the message starts with ``file:line:``."""
 
 
+class SettingsError(DimosError, ValueError):
+    """A setting of the coordinator that does not exist, or a value that it does not take."""
+
+
 class ClassNotFoundError(DimosError, LookupError):
     """A module class that is not registered and cannot be imported."""
 

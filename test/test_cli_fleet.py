@@ -166,18 +166,33 @@ def test_a_robot_is_loaded_into_the_running_fleet_and_unloaded_again(fleet: Flee
     assert {module["node_namespace"] for module in fleet("list", "--json").json} == {"robot1", "robot2"}
 
 
+def test_robots_of_a_fleet_file_are_added_to_the_running_fleet_wherever_the_file_is(
+    fleet: Fleet, status: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "more.yaml").write_text("defaults: {blueprint: 'small_fleet:Beacon'}\nrobots: [robot4, robot5]\n")
+    monkeypatch.chdir(tmp_path)  # the coordinator's working directory is another
+    ran = fleet("load", "--config", "more.yaml", "--robots", "robot5", "--namespace", "more")
+    assert ran.code == 0, ran.err
+    try:
+        assert status("/more/robot5/beacon").state == "active"
+        assert "1 of 1 loaded" in ran.out
+    finally:
+        assert fleet("unload", "more").code == 0
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "code"),
     [
-        ["load", "no_such_package:robot"],
-        ["load", "small_fleet"],
-        ["load", "small_fleet:robot", "--parameters", "{"],
-        ["load", "small_fleet:robot", "--namespace", "3rd robot"],
+        (["load", "no_such_package:robot"], 1),
+        (["load", "small_fleet"], 1),
+        (["load", "--config", "no_such_file.yaml"], 1),
+        (["load", "small_fleet:robot", "--parameters", "{"], 2),
+        (["load", "small_fleet:robot", "--namespace", "3rd robot"], 2),
     ],
 )
-def test_what_cannot_be_loaded_is_refused_in_words(fleet: Fleet, words: list[str]) -> None:
+def test_what_cannot_be_loaded_is_refused_in_words(fleet: Fleet, words: list[str], code: int) -> None:
     ran = fleet(*words)
-    assert ran.code == 1
+    assert ran.code == code
     assert "Traceback" not in ran.err
     assert len(ran.err) > 40
 
@@ -230,7 +245,7 @@ def test_the_graph_of_the_running_fleet_is_the_one_its_blueprint_promised(fleet:
 
 
 def test_plan_shows_load_requests_for_the_robots_asked_for(fleet: Fleet) -> None:
-    ran = fleet("plan", "small_fleet:fleet", "--robots", "a,b,c", "--argument", "period=0.5", "--json")
+    ran = fleet("plan", "small_fleet:fleet", "--robots", "a,b,c", "--arguments", "{period: 0.5}", "--json")
     requests = [instance["request"] for instance in ran.json["instances"]]
     assert {request["node_namespace"] for request in requests} == {"/a", "/b", "/c"}
     assert {request["parameters"].get("period") for request in requests} == {0.5, None}

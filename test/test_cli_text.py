@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import re
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from dimos_ros.blueprint.source import BlueprintSource
 from dimos_ros.cli import graph_text
 from dimos_ros.cli.errors import UsageError
 from dimos_ros.cli.fleet_graph import FleetGraph, Link, Reference, Vertex
 from dimos_ros.cli.main import main
 from dimos_ros.cli.module_status import ModuleStatus, below, find
 from dimos_ros.cli.output import Output, Table, duration, on_terminal, plain
-from dimos_ros.cli.source_arguments import mapping, pairs
+from dimos_ros.cli.source_arguments import add_source_arguments, request_of, source_of
 from dimos_ros.cli.status_table import status_table
 from dimos_ros.cli.verbs import VERBS
 from dimos_ros.cli.verbs.call import pack
@@ -201,16 +203,68 @@ def test_named_and_unnamed_arguments_of_a_call_do_not_mix() -> None:
         pack(["1", "x=2"])
 
 
-def test_what_is_no_yaml_mapping_and_no_pair_is_a_usage_error_that_says_so() -> None:
-    assert mapping("{mapper: {resolution: 0.05}}", "--parameters") == {"mapper": {"resolution": 0.05}}
-    assert mapping("", "--parameters") == {}
-    with pytest.raises(UsageError, match="--parameters is not YAML"):
-        mapping("{", "--parameters")
-    with pytest.raises(UsageError, match="--parameters takes a mapping"):
-        mapping("7", "--parameters")
-    assert pairs(["rate=20", "title=a=b"]) == {"rate": "20", "title": "a=b"}
-    with pytest.raises(UsageError, match="not of the form name=value"):
-        pairs(["rate"])
+def typed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_source_arguments(parser)
+    return parser.parse_args(words, argparse.Namespace(verb="load"))
+
+
+EVERY_FIELD = [
+    "blueprint_modules:robot",
+    *("--robots", "a,b", "--config", "fleet.yaml", "--params-file", "/etc/params.yaml", "--namespace", "/fleet"),
+    *("--arguments", "{rate: 20.0}", "--parameters", "{mapper: {resolution: 0.05}}"),
+    *("--use-sim-time", "--log-level", "debug"),
+]
+
+
+def test_what_is_typed_is_the_source_that_is_planned() -> None:
+    assert source_of(typed(*EVERY_FIELD)) == BlueprintSource(
+        blueprint="blueprint_modules:robot",
+        robots=("a", "b"),
+        config="fleet.yaml",
+        params_file="/etc/params.yaml",
+        arguments={"rate": 20.0},
+        namespace="fleet",
+        parameters={"mapper": {"resolution": 0.05}},
+        use_sim_time=True,
+        log_level="debug",
+    )
+
+
+def test_a_request_to_load_says_all_that_was_typed_with_paths_that_hold_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert request_of(typed(*EVERY_FIELD)) == {
+        "blueprint": "blueprint_modules:robot",
+        "robots": "a,b",
+        "config": f"{tmp_path}/fleet.yaml",
+        "params_file": "/etc/params.yaml",
+        "arguments": "{rate: 20.0}",
+        "node_namespace": "/fleet",
+        "parameters": "{mapper: {resolution: 0.05}}",
+        "use_sim_time": True,
+        "log_level": "debug",
+    }
+    assert request_of(typed("blueprint_modules:robot"))["config"] == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "nothing to load: give a blueprint"),
+        (["x:y", "--parameters", "{"], "parameters:1: .*; parameters takes a YAML mapping"),
+        (["x:y", "--parameters", "7"], "parameters takes a YAML mapping such as {mapper: {resolution: 0.05}}, not '7'"),
+        (["x:y", "--arguments", "rate=20"], "arguments takes a YAML mapping such as {rate: 20.0}, not 'rate=20'"),
+        (["x:y", "--robots", "a,a"], "robot 'a' is named twice"),
+        (["x:y", "--namespace", "a b"], "'a b' is no"),
+        (["x:y", "--log-level", "loud"], "log_level is one of debug, info"),
+    ],
+)
+def test_a_source_that_cannot_be_is_a_usage_error_before_anything_is_asked(words: list[str], said: str) -> None:
+    for read in (source_of, request_of):
+        with pytest.raises(UsageError, match=said):
+            read(typed(*words))
 
 
 def test_a_failure_with_json_is_json_too_so_that_a_program_can_read_it() -> None:
@@ -225,7 +279,6 @@ def test_a_failure_with_json_is_json_too_so_that_a_program_can_read_it() -> None
     [
         ["nonsense"],
         ["restart"],
-        ["load"],
         ["call", "robot1"],
         ["list", "--timeout", "-3"],
         ["list", "--timeout", "soon"],
@@ -240,7 +293,7 @@ def test_a_wrong_command_line_ends_with_code_2_and_the_usage(
     assert "usage: fleet" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["plan"], ["call", "robot1", "Mapper", "go", "1", "x=2"]])
+@pytest.mark.parametrize("words", [["plan"], ["load"], ["call", "robot1", "Mapper", "go", "1", "x=2"]])
 def test_what_only_a_verb_can_see_is_wrong_ends_with_code_2_too(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -272,7 +325,7 @@ def test_help_needs_no_ros_and_comes_at_once(project_path: Path) -> None:
         "import sys; sys.modules['rclpy'] = None\n"
         "from dimos_ros.cli.main import main\n"
         "code = main([])\n"
-        "assert not [m for m in ('rich', 'pydantic', 'numpy') if m in sys.modules], 'slow imports'\n"
+        "assert not [m for m in ('rich', 'pydantic', 'numpy', 'yaml') if m in sys.modules], 'slow imports'\n"
         "sys.exit(code or main(['list']))"
     )
     completed = subprocess.run(

@@ -17,10 +17,15 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 
 from conftest import process_exists
 from fleet_modules import Failing, Finisher, Sink, Source, Steps, robot
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter, parameter_value_to_python
 
 from dimos_ros import BlueprintError, BuildError, ModuleCoordinator, autoconnect
+from dimos_ros.coordinator.from_ros_parameters import PARAMETERS
 from dimos_ros.coordinator.preload import PRELOAD
 from dimos_ros.processes.server_process import ForkServer
+from dimos_ros.ros.service_caller import ServiceCaller
 
 Build = Callable[..., ModuleCoordinator]
 
@@ -312,7 +317,9 @@ def test_arguments_of_a_blueprint_function_come_from_parameters(executable: Call
         (["blueprint:=fleet_modules:robot", "robot:=2"], "no parameter 'robot'; it has robots"),
         (["blueprint:=fleet_modules:robot", "robots:=1bot"], "1bot"),
         (["config:=/no/such/file.yaml"], "/no/such/file.yaml"),
-        (["blueprint:=fleet_modules:robot", "fail_fast:=maybe"], "fail_fast"),
+        (["blueprint:=fleet_modules:robot", "fail_fast:=maybe"], "setting fail_fast takes true or false, not 'maybe'"),
+        (["blueprint:=fleet_modules:robot", "executor:=fast"], "setting executor takes one of events, single, multi"),
+        (["blueprint:=fleet_modules:robot", "parameters:='{sink: 3}'"], "parameters of 'sink' are a mapping by name"),
     ],
 )
 def test_wrong_parameters_end_with_a_sentence_and_code_2(
@@ -323,6 +330,48 @@ def test_wrong_parameters_end_with_a_sentence_and_code_2(
     assert one.process.returncode == 2, output
     assert message in output
     assert "Traceback" not in output
+
+
+def test_parameters_in_effect_can_be_read_with_their_help_and_not_be_changed(
+    executable: Callable[..., Executable], context: Any
+) -> None:
+    one = executable("robots:=2", "stop_timeout:=1", "parameters.sink.label:=x")
+    one.read_until("nothing to start")
+    node = Node("asker", context=context)
+
+    def ask(service_type: Any, service: str, **fields: Any) -> Any:
+        caller = ServiceCaller(node, service_type, f"/coordinator/{service}")
+        try:
+            assert caller.wait_for_service(15)
+            return caller.call(service_type.Request(**fields), 15)
+        finally:
+            caller.close()
+
+    try:
+        described = ask(DescribeParameters, "describe_parameters", names=list(PARAMETERS)).descriptors
+        found = {one.name: (one.description, one.read_only) for one in described if one.name != "use_sim_time"}
+        assert found == {name: (help, True) for name, (_, help) in PARAMETERS.items() if name != "use_sim_time"}
+        values = ask(GetParameters, "get_parameters", names=["robots", "stop_timeout", "spares", "executor"]).values
+        assert [parameter_value_to_python(value) for value in values] == [2, 1, 1, "events"]
+        change = Parameter("spares", value=5).to_parameter_msg()
+        (result,) = ask(SetParameters, "set_parameters", parameters=[change]).results
+        assert not result.successful and "read-only" in result.reason
+    finally:
+        node.destroy_node()
+
+
+def test_parameters_of_modules_come_from_parameters(executable: Callable[..., Executable], context: Any) -> None:
+    one = executable("blueprint:=fleet_modules:robot", "namespace:=a", "parameters:='{sink: {label: given}}'")
+    one.read_until("2 of 2 modules up")
+    node = Node("asker", context=context)
+    caller = ServiceCaller(node, GetParameters, "/a/sink/get_parameters")
+    try:
+        assert caller.wait_for_service(15)
+        (value,) = caller.call(GetParameters.Request(names=["label"]), 15).values
+        assert value.string_value == "given"
+    finally:
+        caller.close()
+        node.destroy_node()
 
 
 def test_a_failing_module_ends_the_executable_with_code_1(

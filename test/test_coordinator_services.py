@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from dimos_ros import ModuleCoordinator, autoconnect
+from dimos_ros.blueprint.compile_source import compile_source
+from dimos_ros.blueprint.source import BlueprintSource
 from dimos_ros.ros.service_caller import ServiceCaller
 
 SERVICES = {
@@ -108,6 +111,51 @@ def test_an_operator_restarts_unloads_and_loads_and_is_told_what_happened(
     response = operator.ask("unload_namespace", node_namespace="robot2")
     assert response.success, response.message
     assert {m.full_node_name for m in operator.ask("list_modules").modules} == {"/robot1/source", "/robot1/sink"}
+
+
+def test_a_request_to_load_takes_all_that_a_plan_takes(
+    coordinator: ModuleCoordinator, operator: Operator, tmp_path: Path
+) -> None:
+    config, params = tmp_path / "fleet.yaml", tmp_path / "params.yaml"
+    config.write_text(
+        "robots: [{name: c, blueprint: 'fleet_modules:Sink'}, {name: d, blueprint: 'fleet_modules:robot'}]"
+    )
+    params.write_text("/up/**:\n  ros__parameters: {label: from the file}\n")
+    asked = BlueprintSource(
+        blueprint="fleet_modules:fleet",
+        robots=("x", "y"),
+        params_file=str(params),
+        arguments={"period": 0.25},
+        namespace="up",
+        parameters={"y/source": {"period": 0.5}},
+        use_sim_time=True,
+        log_level="debug",
+    )
+    response = operator.ask(
+        "load_blueprint",
+        blueprint="fleet_modules:fleet",
+        robots="x y",
+        params_file=str(params),
+        arguments="{period: 0.25}",
+        node_namespace="/up",
+        parameters="{y/source: {period: 0.5}}",
+        use_sim_time=True,
+        log_level="DEBUG",
+        request_id="this request",
+    )
+    assert response.success, response.message
+    assert "4 of 4 loaded" in response.message
+    assert requests_below(coordinator, "up/") == {str(i.key): i.request for i in compile_source(asked)}
+    assert coordinator.get_instance(Sink, namespace="up/y").settings()["label"] == "from the file"
+    response = operator.ask("load_blueprint", config=str(config), robots="c")
+    assert response.success, response.message
+    assert "1 of 1 loaded" in response.message
+    planned = compile_source(BlueprintSource(config=str(config), robots=("c",)))
+    assert requests_below(coordinator, "c/") == {str(i.key): i.request for i in planned}
+
+
+def requests_below(coordinator: ModuleCoordinator, prefix: str) -> dict[str, Any]:
+    return {str(r.key): r.instance.request for r in coordinator.records() if str(r.key).startswith(prefix)}
 
 
 def test_a_class_in_several_namespaces_is_never_picked_by_luck(
@@ -250,6 +298,11 @@ def test_bad_input_gets_a_sentence_and_nothing_is_lost(coordinator: ModuleCoordi
         "&a [*a]",
     ):
         asked += [("load_blueprint", {"blueprint": "fleet_modules:Sink", "node_namespace": "r9", "parameters": text})]
+        asked += [("load_blueprint", {"blueprint": "fleet_modules:fleet", "robots": "r9", "arguments": text})]
+    asked += [("load_blueprint", {"config": "/no/such/file.yaml"})]
+    asked += [("load_blueprint", {"blueprint": "fleet_modules:Sink", "params_file": "/no/such/file.yaml"})]
+    asked += [("load_blueprint", {"blueprint": "fleet_modules:Sink", "log_level": "loud"})]
+    asked += [("load_blueprint", {"blueprint": "fleet_modules:Sink", "robots": "a,a"})]
     for service, fields in asked:
         response = operator.ask(service, **fields)
         assert not response.success, (service, fields)

@@ -10,8 +10,9 @@ import pytest
 from blueprint_modules import Camera, FleetMap, Mapper, Settings, robot
 
 from dimos_ros import Blueprint, FleetFileError, autoconnect, plan
+from dimos_ros.blueprint.compile_source import compile_source, load
 from dimos_ros.blueprint.fleet_blueprint import load_fleet
-from dimos_ros.blueprint.source import BlueprintSource, compile_source, load
+from dimos_ros.blueprint.source import BlueprintSource
 
 Write = Callable[[str], str]
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -88,11 +89,11 @@ def test_the_program_runs(folder: Path, domain: int) -> None:
 
 def test_settings_and_errors_that_the_guide_names_exist() -> None:
     import dimos_ros
-    from dimos_ros.coordinator.settings import DESCRIPTIONS
+    from dimos_ros.coordinator.settings import Settings
 
     named = re.search(r"bounds\n\(((?:`\w+`, )+)", TEXT)
     assert named is not None
-    assert set(re.findall(r"`(\w+)`", named[1])) <= set(DESCRIPTIONS)
+    assert set(re.findall(r"`(\w+)`", named[1])) <= {field.name for field in fields(Settings)}
     imported = re.search(r"`from dimos_ros import ([\w, ]+)`", TEXT)
     assert imported is not None
     assert all(hasattr(dimos_ros, name) for name in imported[1].split(", "))

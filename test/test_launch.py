@@ -145,7 +145,7 @@ def test_when_the_coordinator_is_told_to_end_it_ends_in_order_and_the_launch_wit
         ([*SMALL, "arguments:={perio: 1.0}"], "period"),
         (["config:=/no/such/file.yaml"], "/no/such/file.yaml"),
         (["log_level:=loud"], "loud"),
-        (["arguments:=7"], "arguments takes a mapping"),
+        (["arguments:=7"], "arguments takes a YAML mapping"),
     ],
 )
 def test_a_fleet_that_cannot_start_ends_the_launch_with_a_code_and_the_reason(launch, arguments, sentence) -> None:

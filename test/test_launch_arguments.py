@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from dimos_ros.blueprint.source import FIELDS
+from dimos_ros.blueprint.source_text import read_source
 from dimos_ros.cli.launch_arguments import ARGUMENTS, coordinator_parameters
+from dimos_ros.coordinator.from_ros_parameters import read_options
+from dimos_ros.coordinator.settings import Settings
 from dimos_ros.exceptions import BlueprintError
 
 DEFAULTS = {argument.name: argument.default for argument in ARGUMENTS}
@@ -38,16 +42,24 @@ def test_a_count_of_robots_stays_text_as_names_would() -> None:
     assert parameters(robots=" 3 ")["robots"] == "3"
 
 
-def test_arguments_of_the_blueprint_become_parameters_of_their_own_with_their_types() -> None:
-    found = parameters(arguments="{rate: 20.0, show: true, names: [a, b], nested: {x: 1}, mixed: [1, a], none: null}")
-    assert {name: value for name, value in found.items() if name.startswith("arguments.")} == {
-        "arguments.rate": 20.0,
-        "arguments.show": True,
-        "arguments.names": ["a", "b"],
-        "arguments.nested": '{"x": 1}',
-        "arguments.mixed": '[1, "a"]',
-        "arguments.none": "null",
+@pytest.mark.parametrize("name", ["arguments", "parameters"])
+def test_a_mapping_reaches_the_coordinator_as_the_text_that_it_is(name: str) -> None:
+    """A ROS parameter could not hold the nested one, the mixed one and the one that is none."""
+    text = "{m: {rate: 20.0, show: true, names: [a, b], nested: {x: 1}, mixed: [1, a], none: null}}"
+    given = parameters(**{name: text})
+    assert given[name] == text
+    assert getattr(read_options(given).source, name) == {
+        "m": {"rate": 20.0, "show": True, "names": ["a", "b"], "nested": {"x": 1}, "mixed": [1, "a"], "none": None}
     }
+
+
+def test_the_defaults_and_every_argument_are_parameters_that_the_coordinator_reads() -> None:
+    assert read_options(parameters()).source.robots == ("robot1", "robot2")
+    given = {row.name: row.example for row in FIELDS} | {"fail_fast": "false"}
+    assert set(given) == set(DEFAULTS)
+    options = read_options(parameters(**given))
+    assert options.source == read_source(given)
+    assert options.settings == Settings(fail_fast=False, log_level="debug")
 
 
 @pytest.mark.parametrize(
@@ -55,9 +67,9 @@ def test_arguments_of_the_blueprint_become_parameters_of_their_own_with_their_ty
     [
         ({"fail_fast": "maybe"}, "fail_fast takes true or false, not 'maybe'"),
         ({"use_sim_time": "yes"}, "use_sim_time takes true or false, not 'yes'"),
-        ({"arguments": "{rate: "}, "arguments is not YAML"),
-        ({"arguments": "20.0"}, "arguments takes a mapping such as"),
-        ({"arguments": "{1: 2}"}, "arguments takes a mapping such as"),
+        ({"arguments": "{rate: "}, "arguments:1: .*; arguments takes a YAML mapping"),
+        ({"arguments": "20.0"}, "arguments takes a YAML mapping such as"),
+        ({"parameters": "[a]"}, "parameters takes a YAML mapping such as"),
     ],
 )
 def test_text_that_an_argument_does_not_take_is_refused_with_what_it_takes(

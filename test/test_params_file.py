@@ -12,8 +12,9 @@ import pytest
 from blueprint_modules import Camera, Localizer, Mapper, Planner, Settings, robot
 
 from dimos_ros import BlueprintError, autoconnect, plan
+from dimos_ros.blueprint.compile_source import compile_source
 from dimos_ros.blueprint.params_file import apply_params_file
-from dimos_ros.blueprint.source import BlueprintSource, compile_source
+from dimos_ros.blueprint.source import BlueprintSource
 
 Write = Callable[[str], str]
 

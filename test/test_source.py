@@ -13,7 +13,10 @@ from blueprint_modules import FleetMap, Mapper, ScanReplay, robot, scouts
 
 from dimos_ros import BlueprintError, ClassNotFoundError, autoconnect, plan
 from dimos_ros.blueprint.arguments import bind, convert
-from dimos_ros.blueprint.source import BlueprintSource, compile_source, load, parse_robots
+from dimos_ros.blueprint.compile_source import compile_source, load
+from dimos_ros.blueprint.source import FIELDS, BlueprintSource, Kind, parse_robots
+from dimos_ros.blueprint.source_text import read_source
+from dimos_ros.blueprint.yaml_text import MOST_LEVELS, mapping_of_yaml, value_of_yaml
 
 OLD_UNION = Union.__getitem__((int, str))
 """As people still write it; the linter would not."""
@@ -255,7 +258,7 @@ def test_a_source_survives_json_exactly() -> None:
         namespace="/fleet/",
         parameters={"mapper": {"resolution": float("inf"), "data": b"\x00"}},
         use_sim_time=True,
-        log_level=10,
+        log_level="debug",
     )
     back = BlueprintSource.from_dict(json.loads(json.dumps(source.to_dict(), allow_nan=False)))
     assert back == source and hash(back) == hash(source) and source.namespace == "fleet"
@@ -274,13 +277,20 @@ def test_a_source_survives_json_exactly() -> None:
         ({"parameters": {5: {}}}, "parameters are a mapping by name"),
         ({"parameters": {"mapper": {5: 1}}}, "parameters of 'mapper' are a mapping"),
         ({"arguments": "x=1"}, "arguments are a mapping"),
-        ({"log_level": "debug"}, "log_level is"),
-        ({"log_level": 300}, "log_level is"),
+        ({"log_level": "loud"}, "log_level is one of debug, info, warn, error, fatal, or empty, not 'loud'"),
+        ({"log_level": 10}, "log_level is one of"),
+        ({"use_sim_time": "yes"}, "use_sim_time is true or false, not 'yes'"),
+        ({"use_sim_time": 1}, "use_sim_time is true or false, not 1"),
     ],
 )
 def test_a_source_of_the_wrong_shape_is_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(BlueprintError, match=said):
         BlueprintSource(**fields)
+
+
+@pytest.mark.parametrize(("written", "name"), [("WARN", "warn"), ("warning", "warn"), (" Info ", "info"), ("", "")])
+def test_a_log_level_has_one_spelling(written: str, name: str) -> None:
+    assert BlueprintSource(log_level=written).log_level == name
 
 
 def test_a_value_that_json_cannot_hold_is_refused_when_it_is_sent() -> None:
@@ -295,7 +305,7 @@ def test_everything_goes_into_the_plan() -> None:
         namespace="fleet",
         parameters={"robot2/mapper": {"resolution": 0.5}, "ScanReplay": {"rate": 2}},
         use_sim_time=True,
-        log_level=10,
+        log_level="debug",
     )
     planned = compile_source(source)
     assert [str(i.key) for i in planned] == [
@@ -328,3 +338,126 @@ def test_a_source_is_checked_against_what_runs() -> None:
     assert {ScanReplay, FleetMap} and len(
         compile_source(BlueprintSource(blueprint="blueprint_modules:robot"), running)
     ) == 2
+
+
+# ------------------------------------------------------------------------------------------------ the table, as text
+
+
+def test_text_of_every_field_gives_the_source_that_its_values_give() -> None:
+    written = {
+        "blueprint": " blueprint_modules:robot ",
+        "robots": "a, b",
+        "config": "fleet.yaml",
+        "params_file": "p.yaml",
+        "arguments": "{rate: 20.0, small: 1e-3, on: yes, nested: {x: [1, null]}}",
+        "namespace": "/fleet/",
+        "parameters": "{mapper: {resolution: 0.5}}",
+        "use_sim_time": "true",
+        "log_level": "DEBUG",
+    }
+    assert set(written) == {row.name for row in FIELDS}
+    assert read_source(written) == BlueprintSource(
+        blueprint="blueprint_modules:robot",
+        robots=("a", "b"),
+        config="fleet.yaml",
+        params_file="p.yaml",
+        arguments={"rate": 20.0, "small": 0.001, "on": True, "nested": {"x": [1, None]}},
+        namespace="fleet",
+        parameters={"mapper": {"resolution": 0.5}},
+        use_sim_time=True,
+        log_level="debug",
+    )
+
+
+def test_a_field_that_is_left_out_is_its_default() -> None:
+    assert read_source({row.name: row.default for row in FIELDS}) == read_source({}) == BlueprintSource()
+
+
+@pytest.mark.parametrize("row", FIELDS, ids=lambda row: row.name)
+def test_the_example_of_a_field_is_text_that_it_takes(row: Any) -> None:
+    assert read_source({row.name: row.example}) != BlueprintSource()
+
+
+@pytest.mark.parametrize("row", FIELDS, ids=lambda row: row.name)
+def test_the_help_of_a_field_is_whole_sentences(row: Any) -> None:
+    assert row.help[0].isupper() and row.help.endswith(".") and len(row.help) > 30
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"use_sim_time": "perhaps"}, "use_sim_time takes true or false, not 'perhaps'"),
+        (
+            {"arguments": "{rate: "},
+            "arguments:1: this is no YAML: .*; arguments takes a YAML mapping such as {rate: 20",
+        ),
+        ({"arguments": "20.0"}, "arguments takes a YAML mapping such as {rate: 20.0}, not '20.0'"),
+        ({"arguments": "{a: 1, a: 2}"}, "'a' is given twice"),
+        ({"arguments": "# nothing"}, "arguments takes a YAML mapping"),
+        ({"parameters": "- x"}, "parameters takes a YAML mapping such as {mapper: {resolution: 0.05}}, not '- x'"),
+        ({"parameters": "{mapper: 3}"}, "parameters of 'mapper' are a mapping by name, not 3"),
+        ({"robots": 2.5}, "robots are names"),
+        ({"blueprint": 5}, "blueprint is text, not 5"),
+    ],
+)
+def test_text_that_a_field_does_not_take_is_refused_with_what_it_takes(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(BlueprintError, match=said) as caught:
+        read_source(given)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&a [*a]",
+        "{a: &a {b: *a}}",
+        "[" * 5000 + "]" * 5000,
+        "{a: " * 5000 + "1" + "}" * 5000,
+        "{a: " * (MOST_LEVELS + 1) + "1" + "}" * (MOST_LEVELS + 1),
+        "{a: " + "[" * MOST_LEVELS + "]" * MOST_LEVELS + "}",
+        "{a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1], "
+        + ", ".join(f"{y}: &{y} [{', '.join([f'*{x}'] * 10)}]" for x, y in zip("abcdef", "bcdefg", strict=True))
+        + "}",
+    ],
+    ids=[
+        "list in itself",
+        "mapping in itself",
+        "lists",
+        "mappings",
+        "a level too many",
+        "lists in a mapping",
+        "laughs",
+    ],
+)
+def test_yaml_without_bounds_is_refused(text: str) -> None:
+    with pytest.raises(BlueprintError, match=r"nested too deeply|more than \d+ values"):
+        mapping_of_yaml(text, "arguments", "{rate: 20.0}")
+
+
+def test_yaml_as_deep_as_it_may_be_survives_the_way_to_the_planning_process() -> None:
+    source = read_source({"arguments": "{a: " * MOST_LEVELS + "1" + "}" * MOST_LEVELS})
+    assert BlueprintSource.from_dict(json.loads(json.dumps(source.to_dict()))) == source
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.5", 0.5), ("true", True), ("3", 3), ("fast", "fast"), ("{", "{"), ("", "")]
+)
+def test_a_value_in_yaml_is_that_value_and_other_text_is_itself(text: str, value: Any) -> None:
+    assert value_of_yaml(text) == value and type(value_of_yaml(text)) is type(value)
+
+
+def test_the_service_has_the_fields_of_the_table_with_their_help() -> None:
+    text = (Path(__file__).parent.parent / "interfaces" / "srv" / "LoadBlueprint.srv").read_text()
+    comment: list[str] = []
+    found = {}
+    for line in text.partition("\n---\n")[0].splitlines():
+        if line.startswith("#"):
+            comment.append(line.removeprefix("#").strip())
+        elif line:
+            kind, _, name = line.partition(" ")
+            found[name] = (kind, " ".join(comment))
+            comment = []
+        else:
+            comment = []
+    assert found.pop("request_id")[0] == "string"
+    assert found == {row.request_name: ("bool" if row.kind is Kind.FLAG else "string", row.help) for row in FIELDS}

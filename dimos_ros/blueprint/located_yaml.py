@@ -95,6 +95,11 @@ def read(path: str, error: type[BlueprintError]) -> Located:
     except (OSError, ValueError) as fault:
         reason = getattr(fault, "strerror", None) or str(fault)
         raise error(f"{path:.200}: the file cannot be read: {reason}") from None
+    return parse(text, path, error)
+
+
+def parse(text: str, path: str, error: type[BlueprintError]) -> Located:
+    """As :func:`read`, for text at hand that errors call ``path``."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()

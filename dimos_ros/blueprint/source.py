@@ -1,19 +1,18 @@
-"""Where a blueprint comes from, as a value that can be sent, and its plan."""
+"""Where a blueprint comes from, as a value that can be sent; and the table of what that takes.
+
+The fields of :class:`BlueprintSource` are the table. The coordinator's ROS parameters, the launch arguments, the
+options of ``fleet`` and LoadBlueprint.srv all have these fields, with these help texts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any
 
-from dimos_ros.blueprint.blueprint import Blueprint, autoconnect
-from dimos_ros.blueprint.fleet_blueprint import load_fleet
-from dimos_ros.blueprint.fleet_file import place_of
-from dimos_ros.blueprint.imported_blueprint import blueprint_of
-from dimos_ros.blueprint.instance import Instance
-from dimos_ros.blueprint.params_file import apply_params_file
-from dimos_ros.blueprint.plan import Plan, plan
-from dimos_ros.exceptions import BlueprintError, FleetFileError
+from dimos_ros.exceptions import BlueprintError
+from dimos_ros.loading.log_levels import LOG_LEVELS, log_level_name
 from dimos_ros.loading.values import FrozenMap, from_data, to_data
 from dimos_ros.naming.names import check_prefix, normalize_namespace
 
@@ -21,25 +20,102 @@ MOST_ROBOTS = 10_000
 """A larger count is taken for a mistake."""
 
 
+class Kind(Enum):
+    """What a field holds, and so how it is written as text."""
+
+    TEXT = "text"
+    NAMES = "names, separated by commas or spaces, or their number"
+    PATH = "path"
+    MAPPING = "YAML mapping"
+    FLAG = "true or false"
+
+
+@dataclass(frozen=True)
+class SourceField:
+    """One row of the table. ``help`` is whole sentences; ``example`` is a text that the field takes."""
+
+    name: str
+    kind: Kind
+    help: str
+    example: str
+
+    @property
+    def default(self) -> str | bool:
+        """What leaves the field out: empty text, or false."""
+        return False if self.kind is Kind.FLAG else ""
+
+    @property
+    def request_name(self) -> str:
+        """Its name in LoadBlueprint.srv: ``namespace`` is a keyword of C++."""
+        return "node_namespace" if self.name == "namespace" else self.name
+
+
+def _described(kind: Kind, default: Any, help: str, example: str) -> Any:
+    given = {"default_factory": dict} if kind is Kind.MAPPING else {"default": default}
+    return field(**given, metadata={"kind": kind, "help": help, "example": example})
+
+
 @dataclass(frozen=True)
 class BlueprintSource:
-    """All that says which blueprint is meant, and with what.
+    """All that says which blueprint is meant, and with what. Raises BlueprintError for a value that is not fit."""
 
-    ``blueprint`` is an import path (``my_pkg.robots:robot``), ``robots`` the names of copies of it, or with
-    ``config``, a fleet file, those of its robots that are wanted. ``arguments`` are those of a blueprint
-    function, ``parameters`` by module name, ``params_file`` a standard ROS parameter file, ``namespace`` goes
-    around it all. Raises BlueprintError for a value of the wrong type.
-    """
-
-    blueprint: str = ""
-    robots: tuple[str, ...] = ()
-    config: str = ""
-    params_file: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    namespace: str = ""
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    use_sim_time: bool = False
-    log_level: int = 0
+    blueprint: str = _described(
+        Kind.TEXT,
+        "",
+        "Import path, package.module:name, of a Blueprint, of a Module class, or of a function that returns a "
+        "Blueprint. With a fleet file, it is for robots of which the file does not name one.",
+        "my_pkg.robots:robot",
+    )
+    robots: tuple[str, ...] = _described(
+        Kind.NAMES,
+        (),
+        "Names of robots, separated by commas or spaces, or their number (3: robot1 to robot3). Each is a copy of "
+        "the blueprint. With a fleet file, the robots of the file that are wanted; empty for all.",
+        "alice,bob",
+    )
+    config: str = _described(
+        Kind.PATH,
+        "",
+        "Path of a fleet file (YAML), which names robots and says for each its blueprint, parameters and remappings.",
+        "fleet.yaml",
+    )
+    params_file: str = _described(
+        Kind.PATH,
+        "",
+        "Path of a ROS parameter file (YAML) for the modules. Its values go over all others.",
+        "params.yaml",
+    )
+    arguments: Mapping[str, Any] = _described(
+        Kind.MAPPING,
+        {},
+        "Arguments of a blueprint function by name, as a YAML mapping such as {rate: 20.0}.",
+        "{rate: 20.0}",
+    )
+    namespace: str = _described(
+        Kind.TEXT,
+        "",
+        "Namespace to put everything under: robot3 and /robot3 are the same. Empty leaves names as they are.",
+        "robot3",
+    )
+    parameters: Mapping[str, Mapping[str, Any]] = _described(
+        Kind.MAPPING,
+        {},
+        "Parameters by name of the module, as a YAML mapping such as {mapper: {resolution: 0.05}}.",
+        "{mapper: {resolution: 0.05}}",
+    )
+    use_sim_time: bool = _described(
+        Kind.FLAG,
+        False,
+        "Whether the modules take their time from the topic /clock, as simulators publish it.",
+        "true",
+    )
+    log_level: str = _described(
+        Kind.TEXT,
+        "",
+        f"Least severe log messages that the modules show: {', '.join(LOG_LEVELS)}. Empty for the level of their "
+        "container.",
+        "debug",
+    )
 
     def __post_init__(self) -> None:
         for name in ("blueprint", "config", "params_file"):
@@ -52,14 +128,22 @@ class BlueprintSource:
         for module, values in self.parameters.items():
             if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
                 raise BlueprintError(f"parameters of {module!r:.80} are a mapping by name, not {values!r:.80}")
-        if not isinstance(self.log_level, int) or not 0 <= self.log_level <= 255:
-            raise BlueprintError(
-                f"log_level is 0 (as the container's), 10, 20, 30, 40 or 50, not {self.log_level!r:.80}"
-            )
+        if not isinstance(self.use_sim_time, bool):
+            raise BlueprintError(f"use_sim_time is true or false, not {self.use_sim_time!r:.80}")
+        try:
+            object.__setattr__(self, "log_level", log_level_name(self.log_level))
+        except ValueError:
+            levels = ", ".join(LOG_LEVELS)
+            raise BlueprintError(f"log_level is one of {levels}, or empty, not {self.log_level!r:.80}") from None
         object.__setattr__(self, "robots", parse_robots(self.robots))
         object.__setattr__(self, "namespace", normalize_namespace(self.namespace))
         object.__setattr__(self, "arguments", FrozenMap(self.arguments))
         object.__setattr__(self, "parameters", FrozenMap(self.parameters))
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it says a blueprint at all."""
+        return bool(self.blueprint or self.config)
 
     def to_dict(self) -> dict[str, Any]:
         """The source as JSON holds it, without loss. Raises BlueprintError for a value that JSON cannot hold."""
@@ -76,6 +160,10 @@ class BlueprintSource:
         """The inverse of :meth:`to_dict`."""
         read = {part: {name: from_data(v) for name, v in data[part].items()} for part in ("arguments", "parameters")}
         return cls(**{**data, **read})
+
+
+FIELDS = tuple(SourceField(f.name, **f.metadata) for f in fields(BlueprintSource))
+"""The table: a row for each field of a source, in order."""
 
 
 def parse_robots(text: str | int | Iterable[str]) -> tuple[str, ...]:
@@ -103,51 +191,3 @@ def parse_robots(text: str | int | Iterable[str]) -> tuple[str, ...]:
             raise BlueprintError(f"robot {name!r} is named twice")
         names.append(name)
     return tuple(names)
-
-
-def load(source: BlueprintSource) -> Blueprint:
-    """The blueprint that a source describes, its parameters set.
-
-    Raises ClassNotFoundError for an import path that leads nowhere, BlueprintError for the rest,
-    FleetFileError with ``file:line`` for what a fleet file says.
-    """
-    blueprint = _composed(source)
-    for module, values in source.parameters.items():
-        blueprint = blueprint.with_parameters(module, **values)
-    if source.namespace:
-        blueprint = blueprint.namespace(source.namespace)
-    if source.use_sim_time:
-        blueprint = Blueprint(tuple(entry.with_default("use_sim_time", True) for entry in blueprint))
-    if source.params_file:
-        blueprint = apply_params_file(blueprint, source.params_file)
-    return blueprint
-
-
-def compile_source(source: BlueprintSource, running: Iterable[Instance] = ()) -> Plan:
-    """The plan of what a source describes, checked against what runs. Raises what :func:`load` and plan() do."""
-    blueprint = load(source)
-    try:
-        planned = plan(blueprint, running)
-    except BlueprintError as error:
-        if not (source.config and error.instance):
-            raise
-        inside = error.instance.removeprefix(f"{source.namespace}/")
-        raise FleetFileError(f"{place_of(source.config, inside)}: {error}") from error
-    if not source.log_level:
-        return planned
-    return Plan(tuple(replace(i, request=replace(i.request, log_level=source.log_level)) for i in planned))
-
-
-def _composed(source: BlueprintSource) -> Blueprint:
-    if source.config:
-        if source.arguments:
-            raise BlueprintError(f"with a fleet file, arguments are given in it ({source.config}), not besides")
-        return load_fleet(source.config, source.robots, source.blueprint)
-    if not source.blueprint:
-        raise BlueprintError(
-            "there is no blueprint: give its import path, such as my_pkg.robots:fleet, or a fleet file"
-        )
-    blueprint, took_robots = blueprint_of(source.blueprint, source.arguments, source.robots)
-    if took_robots or not source.robots:
-        return blueprint
-    return autoconnect(*(blueprint.namespace(robot) for robot in source.robots))

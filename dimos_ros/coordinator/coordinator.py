@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Coroutine, Mapping
-from dataclasses import fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -62,10 +61,7 @@ class ModuleCoordinator:
         server: ForkServer | None = None,
         **settings: Any,
     ) -> None:
-        known = {field.name for field in fields(Settings)}
-        if unknown := set(settings) - known:
-            raise TypeError(f"no such setting: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-        self.settings = Settings(**settings)
+        self.settings = Settings.of(**settings)
         server = server or ForkServer(PRELOAD)
         self._node = node or CoordinatorNode(node_name, namespace, arguments)
         log_to_ros(self._node.node.get_logger().name)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from composition_interfaces.srv import ListNodes, LoadNode, UnloadNode
 from dimos_interfaces.msg import ModuleInfo, ModuleList
 from dimos_interfaces.srv import (
@@ -25,9 +24,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from dimos_ros.container.load_node_message import from_message
+from dimos_ros.coordinator.load_blueprint_request import source_of
 from dimos_ros.coordinator.records import Record
-from dimos_ros.exceptions import BlueprintError, DimosError
-from dimos_ros.naming.names import normalize_namespace
+from dimos_ros.exceptions import DimosError
 from dimos_ros.ros.concurrent_service import ConcurrentService
 from dimos_ros.transport.introducer import Introducer
 
@@ -138,12 +137,7 @@ class Answers:
         return self._answer(UnloadNamespace, lambda: self._coordinator.unload_namespace(request.node_namespace))
 
     def load_blueprint(self, request: Any) -> Any:
-        def load() -> str:
-            namespace = normalize_namespace(request.node_namespace)
-            parameters = parameters_of_yaml(request.parameters)
-            return self._coordinator.load_blueprint(request.blueprint, namespace, parameters)
-
-        return self._answer(LoadBlueprint, load)
+        return self._answer(LoadBlueprint, lambda: self._coordinator.load_source(source_of(request)))
 
     def list_modules(self, request: Any) -> Any:
         records = self._coordinator.records()
@@ -184,19 +178,6 @@ class Answers:
             return service_type.Response(success=False, message=str(error))
         self._owner.say(message)
         return service_type.Response(success=True, message=message)
-
-
-def parameters_of_yaml(text: str) -> dict[str, dict[str, Any]]:
-    """Parameters by module name from YAML. Raises BlueprintError."""
-    try:
-        parameters = yaml.safe_load(text) if text.strip() else {}
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BlueprintError(f"parameters are not YAML: {' '.join(str(error).split())[:300]}") from None
-    if not isinstance(parameters, dict) or not all(isinstance(value, dict) for value in parameters.values()):
-        raise BlueprintError(
-            f"parameters are a mapping by module name, such as {{mapper: {{resolution: 0.05}}}}, not {text[:80]!r}"
-        )
-    return {str(name): {str(n): v for n, v in values.items()} for name, values in parameters.items()}
 
 
 def module_info(record: Record) -> ModuleInfo:

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     # It gets ready while this process imports ROS.
     server = ForkServer(PRELOAD)
     gc.disable()  # imports leave hardly any garbage, and looking for it takes a sixth of their time
-    from dimos_ros.coordinator.from_ros_parameters import run
+    from dimos_ros.coordinator.run_fleet import run
 
     gc.enable()
     return run(server, sys.argv[1:] if arguments is None else arguments)

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dimos_ros.blueprint.compile_source import compile_source
 from dimos_ros.blueprint.instance import Instance
 from dimos_ros.blueprint.plan import Plan
 from dimos_ros.blueprint.plan_load_request import plan_load_request
-from dimos_ros.blueprint.source import BlueprintSource, compile_source
+from dimos_ros.blueprint.source import BlueprintSource
 from dimos_ros.container.class_lookup import ClassLookup
 from dimos_ros.exceptions import BlueprintError, ContainerDiedError, RequestTimeoutError
 from dimos_ros.loading.load_request import LoadRequest

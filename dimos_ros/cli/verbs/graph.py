@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("dot", "mermaid"), default="dot", help="dot: for Graphviz; mermaid: for Markdown"
     )
-    add_source_arguments(parser, "draw this blueprint, without running it (default: the fleet that runs)")
+    add_source_arguments(parser, "It is drawn without being run. Without one, the fleet that runs is drawn.")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:

@@ -8,26 +8,14 @@ from dimos_ros.cli.completion import complete_namespace
 from dimos_ros.cli.fleet_client import FleetClient
 from dimos_ros.cli.output import Output
 from dimos_ros.cli.requests import ask
+from dimos_ros.cli.source_arguments import add_source_arguments, request_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "blueprint",
-        metavar="package.module:name",
-        help="a Blueprint, a Module class or a function returning a Blueprint",
-    )
-    namespace = parser.add_argument("--namespace", default="", help="put it under this namespace, e.g. robot3")
-    complete_namespace(namespace)
-    parser.add_argument(
-        "--parameters", default="", metavar="YAML", help="by module name, e.g. '{mapper: {resolution: 0.05}}'"
-    )
+    complete_namespace(add_source_arguments(parser)["namespace"])
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
-    fields = {
-        "blueprint": arguments.blueprint,
-        "node_namespace": arguments.namespace,
-        "parameters": arguments.parameters,
-    }
+    fields = request_of(arguments)
     with FleetClient(arguments.coordinator, arguments.timeout) as client:
         ask(client, output, "load_blueprint", "LoadBlueprint", **fields)

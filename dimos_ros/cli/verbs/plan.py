@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from dimos_ros.cli.errors import UsageError
 from dimos_ros.cli.output import Output
 from dimos_ros.cli.source_arguments import add_source_arguments, plan_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_source_arguments(parser, "a Blueprint, a Module class or a function returning a Blueprint")
-    parser.add_argument("--yaml", action="store_true", help="every request in full")
+    add_source_arguments(parser)
+    parser.add_argument("--yaml", action="store_true", help="Print every load request in full, as YAML.")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
-    if not (arguments.blueprint or arguments.config):
-        raise UsageError("nothing to plan: give a blueprint (package.module:name) or --config FILE")
     plan = plan_of(arguments)
     if output.as_json:
         output.json(plan.to_dict())
