@@ -198,10 +198,3 @@ def test_every_interface_file_is_built() -> None:
     lists = (ROOT / "interfaces" / "CMakeLists.txt").read_text()
     for file in [*ROOT.glob("interfaces/msg/*.msg"), *ROOT.glob("interfaces/srv/*.srv")]:
         assert f"{file.parent.name}/{file.name}\n" in lists
-
-
-def test_version_is_the_same_everywhere() -> None:
-    manifests = [ROOT / "package.xml", ROOT / "interfaces" / "package.xml"]
-    versions = {m.read_text().split("<version>")[1].split("<")[0] for m in manifests}
-    versions.add((ROOT / "setup.py").read_text().split('version="')[1].split('"')[0])
-    assert len(versions) == 1
