@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import dimos_ros
-
 HERE = Path(__file__).resolve().parent
 
 WITHOUT_ROS = """
@@ -73,19 +71,3 @@ def test_the_tests_of_blueprints_pass_without_ros(name: str) -> None:
     )
     done = run(WITHOUT_ROS + code, str(HERE / f"test_{name}.py"))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-
-
-def test_the_public_surface_is_there_by_name() -> None:
-    wanted = (
-        "Module In Out rpc param QoS Blueprint autoconnect plan InstanceKey ModuleCoordinator DimosError BlueprintError"
-    )
-    assert set(wanted.split()) <= set(dimos_ros.__all__) <= set(dir(dimos_ros))
-    for name in dimos_ros.__all__:
-        if name != "ModuleCoordinator":
-            assert getattr(dimos_ros, name).__name__ == name
-    errors = {
-        n for n, e in vars(dimos_ros.exceptions).items() if isinstance(e, type) and issubclass(e, dimos_ros.DimosError)
-    }
-    assert errors <= set(dimos_ros.__all__), "every exception is public"
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        dimos_ros.__getattr__("nothing")
