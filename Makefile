@@ -9,10 +9,11 @@ BENCH ?= python -m bench
 export DISTRO PYTHON PYTEST_OPTIONS
 environment := tools/environment
 
-.PHONY: help demo test lint format bench shell env setup clean
+.PHONY: help demo test fast lint format docs bench shell env setup clean
 
 help:
-	@echo 'make demo | test | lint | format | bench | shell | env | setup | clean   [DISTRO=jazzy|kilted] [PYTHON=...]'
+	@echo 'make demo | test | fast | lint | format | docs | bench | shell | env | setup | clean'
+	@echo '     [DISTRO=jazzy|kilted] [PYTHON=...]'
 
 demo:  ## Two robots map a corridor.
 	@$(environment) run $(DEMO)
@@ -20,11 +21,17 @@ demo:  ## Two robots map a corridor.
 test:  ## Linters, types and tests.
 	@$(environment) run tools/checks
 
+fast:  ## The tests that take less than half a minute together.
+	@$(environment) run tools/checks fast
+
 lint:
 	@$(environment) run tools/checks lint
 
 format:
 	@$(environment) run sh -c 'ruff check --fix --quiet . ; ruff format .'
+
+docs:  ## The API reference: .build/docs/dimos_ros.html
+	@$(environment) run python tools/api_reference.py .build/docs
 
 bench:
 	@$(environment) run $(BENCH)

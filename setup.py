@@ -62,7 +62,7 @@ def files(pattern):
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.1.0",  # as in package.xml; catkin_prepare_release changes both, if this is a literal
     description="Run many robots from one blueprint: namespaced copies of a set of ROS 2 modules.",
     license="Apache-2.0",
     maintainer="dimos_ros maintainers",

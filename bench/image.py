@@ -8,13 +8,14 @@ from bench.domain import own_domain
 from bench.figures import Goal, Result
 from bench.pairs import Modules, measure, plain_nodes
 from bench.scale import Scale
-from dimos_ros import autoconnect
 
+RELIABLE = (modules.ImageSender, modules.ImageReceiver)
+BEST_EFFORT = (modules.BestEffortImageSender, modules.BestEffortImageReceiver)
 KINDS = (
-    ("vga", "reliable", "0.9 MB reliable", modules.VgaSender, modules.VgaReceiver),
-    ("vga", "best_effort", "0.9 MB best effort", modules.VgaBestEffortSender, modules.VgaBestEffortReceiver),
-    ("hd", "reliable", "6.2 MB reliable", modules.HdSender, modules.HdReceiver),
-    ("hd", "best_effort", "6.2 MB best effort", modules.HdBestEffortSender, modules.HdBestEffortReceiver),
+    ("vga", "reliable", "0.9 MB reliable", *RELIABLE),
+    ("vga", "best_effort", "0.9 MB best effort", *BEST_EFFORT),
+    ("hd", "reliable", "6.2 MB reliable", *RELIABLE),
+    ("hd", "best_effort", "6.2 MB best effort", *BEST_EFFORT),
 )
 
 
@@ -25,7 +26,7 @@ def run(scale: Scale) -> Result:
     for kind, reliability, title, sender, receiver in KINDS:
         with (
             own_domain(),
-            running(autoconnect(sender.blueprint(), receiver.blueprint())) as coordinator,
+            running(modules.pair(sender, receiver, kind)) as coordinator,
             plain_nodes("/plain", kind, reliability) as rival,
         ):
             ours = Modules(coordinator, sender, receiver)

@@ -10,7 +10,7 @@ from std_msgs.msg import String
 
 from bench.events import tell
 from bench.traffic import Arrivals, Departures, durations
-from dimos_ros import Blueprint, In, Module, Out, autoconnect, rpc
+from dimos_ros import Blueprint, In, Module, Out, autoconnect, param, rpc
 
 
 class Source(Module):
@@ -81,7 +81,7 @@ class Sender(Module):
     """Sends messages of one kind on request."""
 
     dedicated = True
-    kind = ""
+    kind: str = param(description="of bench.traffic.message_of", read_only=True)
 
     def on_activate(self, state: Any) -> None:
         self.departures = Departures(self.kind, self, self.messages.publish)
@@ -101,7 +101,7 @@ class Receiver(Module):
     """Notes what comes."""
 
     dedicated = True
-    kind = ""
+    kind: str = param(description="of bench.traffic.message_of", read_only=True)
 
     def on_activate(self, state: Any) -> None:
         self.arrivals = Arrivals(self.kind)
@@ -125,7 +125,6 @@ class TextSender(Sender):
     """Fifty bytes."""
 
     messages: Out[String]
-    kind = "text"
 
 
 class TextReceiver(Receiver):
@@ -133,14 +132,12 @@ class TextReceiver(Receiver):
 
     messages: In[String]
     handle_messages = Receiver.note
-    kind = "text"
 
 
 class ScanSender(Sender):
     """Laser scans."""
 
     messages: Out[LaserScan]
-    kind = "scan"
 
 
 class ScanReceiver(Receiver):
@@ -148,61 +145,36 @@ class ScanReceiver(Receiver):
 
     messages: In[LaserScan]
     handle_messages = Receiver.note
-    kind = "scan"
 
 
-class VgaSender(Sender):
-    """Images of 0.9 MB."""
+class ImageSender(Sender):
+    """Images."""
 
     messages: Out[Image]
-    kind = "vga"
 
 
-class VgaReceiver(Receiver):
-    """Images of 0.9 MB."""
+class ImageReceiver(Receiver):
+    """Images."""
 
     messages: In[Image]
     handle_messages = Receiver.note
-    kind = "vga"
 
 
-class HdSender(Sender):
-    """Images of 6.2 MB."""
-
-    messages: Out[Image]
-    kind = "hd"
-
-
-class HdReceiver(Receiver):
-    """Images of 6.2 MB."""
-
-    messages: In[Image]
-    handle_messages = Receiver.note
-    kind = "hd"
-
-
-class VgaBestEffortSender(VgaSender):
-    """Images of 0.9 MB that may be lost."""
+class BestEffortImageSender(ImageSender):
+    """Images that may be lost."""
 
     messages: Out[Image] = Out(qos="sensor_data")
 
 
-class VgaBestEffortReceiver(VgaReceiver):
-    """Images of 0.9 MB that may be lost."""
+class BestEffortImageReceiver(ImageReceiver):
+    """Images that may be lost."""
 
     messages: In[Image] = In(qos="sensor_data")
 
 
-class HdBestEffortSender(HdSender):
-    """Images of 6.2 MB that may be lost."""
-
-    messages: Out[Image] = Out(qos="sensor_data")
-
-
-class HdBestEffortReceiver(HdReceiver):
-    """Images of 6.2 MB that may be lost."""
-
-    messages: In[Image] = In(qos="sensor_data")
+def pair(sender: type[Sender], receiver: type[Receiver], kind: str) -> Blueprint:
+    """A sender and a receiver of messages of one kind."""
+    return autoconnect(sender.blueprint(kind=kind), receiver.blueprint(kind=kind))
 
 
 robot = autoconnect(Source.blueprint(), Sink.blueprint())

@@ -10,7 +10,6 @@ from bench.domain import own_domain
 from bench.figures import Goal, Result
 from bench.pairs import Modules, measure, plain_nodes
 from bench.scale import Scale
-from dimos_ros import autoconnect
 
 KINDS = (
     ("text", "50 B", modules.TextSender, modules.TextReceiver),
@@ -28,7 +27,7 @@ def run(scale: Scale) -> Result:
         for _ in range(pairs):
             with (
                 own_domain(),
-                running(autoconnect(sender.blueprint(), receiver.blueprint())) as coordinator,
+                running(modules.pair(sender, receiver, kind)) as coordinator,
                 plain_nodes("/plain", kind) as plain,
             ):
                 both = [(ours, Modules(coordinator, sender, receiver)), (rival, plain)]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import fcntl
 import gc
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +14,9 @@ from typing import Any
 
 import pytest
 
+from bench.domain import free_domain
 from dimos_ros.transport.leftovers import remove_segments
 from dimos_ros.transport.profiles import SHARED_MEMORY
-
-DOMAINS = range(1, 101)
-"""Domains whose ports lie below the range that the system gives to clients."""
 
 SEGMENTS = pytest.StashKey[set[str]]()
 """Segments of shared memory that there are when the tests start."""
@@ -82,24 +78,12 @@ def pytest_runtest_protocol() -> Iterator[None]:
 @contextlib.contextmanager
 def own_domain() -> Iterator[int]:
     """A ROS domain that no other test on this machine uses meanwhile."""
-    folder = Path(tempfile.gettempdir()) / "ros_test_domains"
-    folder.mkdir(exist_ok=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        for number in DOMAINS:
-            with (folder / str(number)).open("w") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                try:
-                    yield number
-                finally:
-                    # A participant is there until the last that refers to it is: the next test would meet it.
-                    gc.collect()
-                return
-        time.sleep(0.05)
-    raise TimeoutError("no free ROS domain within 120 s")
+    with free_domain() as number:
+        try:
+            yield number
+        finally:
+            # A participant is there until the last that refers to it is: the next test would meet it.
+            gc.collect()
 
 
 @pytest.fixture
@@ -139,6 +123,25 @@ def wait_until(condition: Callable[[], Any], timeout: float = 15.0, what: str = 
         if time.monotonic() > deadline:
             pytest.fail(f"not so within {timeout:g} s: {what or condition}; last value {value!r}")
         time.sleep(0.005)
+
+
+@pytest.fixture
+def build(domain: int) -> Iterator[Callable[..., Any]]:
+    """Builds coordinators that are stopped at the end, and checks that they leave no process."""
+    from dimos_ros import ModuleCoordinator
+
+    built: list[ModuleCoordinator] = []
+
+    def build_one(*arguments: Any, **options: Any) -> ModuleCoordinator:
+        built.append(ModuleCoordinator.build(*arguments, **options))
+        return built[-1]
+
+    yield build_one
+    running = [coordinator for coordinator in built if not coordinator._stopped]
+    pids = [record.container.pid for each in running for record in each.records() if record.container]
+    for coordinator in built:
+        coordinator.stop()
+    assert not [pid for pid in pids if process_exists(pid)]
 
 
 @pytest.fixture(scope="module")

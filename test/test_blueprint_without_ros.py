@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import dimos_ros
-
 HERE = Path(__file__).resolve().parent
 
 WITHOUT_ROS = """
@@ -47,45 +45,69 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert run(code).stdout == "[]\n"
 
 
-def test_composing_loads_no_ros_where_it_is_missing_and_says_what_running_needs() -> None:
+def test_a_blueprint_is_composed_planned_and_described_and_running_it_says_what_is_missing() -> None:
     code = """
 from blueprint_modules import FleetMap, Mapper, robot
-from dimos_ros import BlueprintError, DimosError, autoconnect, plan
+from dimos_ros import BlueprintError, DimosError, InstanceKey, Plan, autoconnect, plan
 fleet = autoconnect(*(robot.namespace(name, expose={"map"}) for name in ("a", "b")), FleetMap.blueprint())
 print(plan(fleet).table())
 print(plan(fleet).yaml())
 print(Mapper.describe())
-try:
-    Mapper()
-except DimosError as error:
-    print(error)
+assert Plan.from_dict(plan(fleet).to_dict()) == plan(fleet)
+assert plan(fleet.with_parameters("a/mapper", resolution=0.5)) != plan(fleet)
+print(InstanceKey.parse("/a/mapper"))
+for wrong in (
+    lambda: robot.namespace("1bot"),
+    lambda: fleet.with_parameters(Mapper, resolution="coarse"),
+    lambda: fleet.remappings([(Mapper, "nothing", "other")]),
+    Mapper,
+):
+    try:
+        wrong()
+    except DimosError as error:
+        print(type(error).__name__, error)
 """
     done = run(WITHOUT_ROS + code)
     assert done.returncode == 0, done.stderr
     assert "a/mapper       blueprint_modules:Mapper      /a/container  map:=/map" in done.stdout
-    assert "Mapper cannot run: rclpy is not installed" in done.stdout
+    assert "Occupancy grid from laser scans." in done.stdout
+    *_, key, name, value, stream, running = done.stdout.splitlines()
+    assert key == "a/mapper"
+    assert name.startswith("InvalidNameError ") and "'1bot'" in name
+    assert value.startswith("BlueprintError ") and "'coarse'" in value
+    assert stream.startswith("BlueprintError ") and "'nothing'" in stream
+    assert running.startswith("DimosError Mapper cannot run: rclpy is not installed")
 
 
-@pytest.mark.parametrize("name", ["blueprint", "plan", "names", "fleet_file", "params_file", "source"])
-def test_the_tests_of_blueprints_pass_without_ros(name: str) -> None:
-    code = (
-        "import sys, pytest\nsys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-p', 'no:randomly', sys.argv[1]]))"
-    )
-    done = run(WITHOUT_ROS + code, str(HERE / f"test_{name}.py"))
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+FLEET = """robots:
+  - name: scout1
+    blueprint: blueprint_modules:robot
+    parameters: {mapper: {resolution: 0.05}}
+  - {name: arm1, blueprint: blueprint_modules:arm, arguments: {joints: 6}, disabled: [camera]}
+"""
+PARAMETERS = "/*/mapper: {ros__parameters: {resolution: 0.3}}\n"
 
 
-def test_the_public_surface_is_there_by_name() -> None:
-    wanted = (
-        "Module In Out rpc param QoS Blueprint autoconnect plan InstanceKey ModuleCoordinator DimosError BlueprintError"
-    )
-    assert set(wanted.split()) <= set(dimos_ros.__all__) <= set(dir(dimos_ros))
-    for name in dimos_ros.__all__:
-        if name != "ModuleCoordinator":
-            assert getattr(dimos_ros, name).__name__ == name
-    errors = {
-        n for n, e in vars(dimos_ros.exceptions).items() if isinstance(e, type) and issubclass(e, dimos_ros.DimosError)
-    }
-    assert errors <= set(dimos_ros.__all__), "every exception is public"
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        dimos_ros.__getattr__("nothing")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["blueprint_modules:robot", "--robots", "a,b", "--yaml"], 0, "node_namespace: /b"),
+        (["blueprint_modules:scouts", "--robots", "x,y", "--argument", "shared=false"], 0, "y/mapper"),
+        (["--config", "fleet.yaml"], 0, "scout1/mapper"),
+        (["--config", "fleet.yaml", "--params-file", "parameters.yaml", "--yaml"], 0, "resolution: 0.3"),
+        (["--config", "wrong_fleet.yaml"], 1, "wrong_fleet.yaml:3: "),
+        (["--config", "fleet.yaml", "--params-file", "wrong_parameters.yaml"], 1, "wrong_parameters.yaml:1: "),
+        (["blueprint_modules:no_such_thing"], 1, "no_such_thing"),
+    ],
+)
+def test_the_fleet_command_plans_without_ros(arguments: list[str], code: int, said: str, tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    (tmp_path / "wrong_fleet.yaml").write_text(FLEET.replace("blueprint_modules:robot", "blueprint_modules:robo"))
+    (tmp_path / "parameters.yaml").write_text(PARAMETERS)
+    (tmp_path / "wrong_parameters.yaml").write_text(PARAMETERS.replace("0.3", "coarse"))
+    given = [str(tmp_path / word) if word.endswith(".yaml") else word for word in arguments]
+    command = "from dimos_ros.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    done = run(WITHOUT_ROS + command, "plan", *given)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

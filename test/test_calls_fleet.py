@@ -30,19 +30,6 @@ Build = Callable[..., ModuleCoordinator]
 Wait = Callable[..., Any]
 
 
-@pytest.fixture
-def build(domain: int) -> Iterator[Build]:
-    built: list[ModuleCoordinator] = []
-
-    def build_one(*arguments: Any, **options: Any) -> ModuleCoordinator:
-        built.append(ModuleCoordinator.build(*arguments, **options))
-        return built[-1]
-
-    yield build_one
-    for coordinator in built:
-        coordinator.stop()
-
-
 def test_ten_thousand_calls_each_on_two_robots_reach_the_right_one(build: Build) -> None:
     coordinator = build(workshops(["robot1", "robot2"]))
     calls = 10_000

@@ -4,53 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="needs rclpy")
 
-from composition_interfaces.srv import LoadNode
+from managers import Modular, Plain, loaded, request
+from managers import make as make
+from managers import manager as manager
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from std_msgs.msg import String
-from std_srvs.srv import Trigger
 
 from dimos_ros.container.component_manager import ComponentManager
-from dimos_ros.container.executors import KINDS
 from dimos_ros.exceptions import ClassNotFoundError, InstanceNotFoundError, RequestTimeoutError
-from dimos_ros.module import In, Module, Out
-
-
-class Plain(Node):
-    """What most nodes are: endpoints whose callbacks are methods."""
-
-    def __init__(self) -> None:
-        super().__init__("plain")
-        self.thread = threading.get_ident()
-        self.ticks: list[int] = []
-        self.publisher = self.create_publisher(String, "out", 10)
-        self.subscription = self.create_subscription(String, "in", self.on_message, 10)
-        self.service = self.create_service(Trigger, "~/ping", self.on_ping)
-        self.timer = self.create_timer(0.01, self.on_timer)
-
-    def on_message(self, _: String) -> None: ...
-
-    def on_ping(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return response
-
-    def on_timer(self) -> None:
-        self.ticks.append(threading.get_ident())
-
-
-class Modular(Module):
-    """A module."""
-
-    scan: In[String]
-    map: Out[String]
-
-    def handle_scan(self, _: String) -> None: ...
 
 
 class Raising(Node):
@@ -63,40 +31,6 @@ class Raising(Node):
     def on_timer(self) -> None:
         self.timer.cancel()
         raise ValueError("wheel came off")
-
-
-def request(node_class: type, **fields: Any) -> LoadNode.Request:
-    return LoadNode.Request(
-        package_name=node_class.__module__, plugin_name=f"{node_class.__module__}:{node_class.__name__}", **fields
-    )
-
-
-@pytest.fixture
-def make(context: Any) -> Iterator[Callable[..., ComponentManager]]:
-    """Makes managers, and closes them. Another node keeps the participant, as a container's own does."""
-    Node("keeper", context=context)
-    managers: list[ComponentManager] = []
-
-    def make(**options: Any) -> ComponentManager:
-        managers.append(ComponentManager(context, **options))
-        return managers[-1]
-
-    yield make
-    for manager in managers:
-        manager.close()
-
-
-@pytest.fixture(params=[(kind, isolated) for kind in KINDS for isolated in (True, False)], ids=str)
-def manager(request: pytest.FixtureRequest, make: Callable[..., ComponentManager]) -> ComponentManager:
-    """A manager of each kind."""
-    kind, isolated = request.param
-    return make(executor=kind, isolated=isolated)
-
-
-def loaded(manager: ComponentManager, node_class: type, **fields: Any) -> int:
-    response = manager.load(request(node_class, **fields))
-    assert response.success, response.error_message
-    return int(response.unique_id)
 
 
 # ---------------------------------------------------------------------------------------------------- requests

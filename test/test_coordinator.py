@@ -30,22 +30,6 @@ from dimos_ros.ros.service_caller import ServiceCaller
 Build = Callable[..., ModuleCoordinator]
 
 
-@pytest.fixture
-def build(domain: int) -> Iterator[Build]:
-    """Builds coordinators that are stopped at the end, and checks that they leave no process."""
-    built: list[ModuleCoordinator] = []
-
-    def build_one(*arguments: Any, **options: Any) -> ModuleCoordinator:
-        built.append(ModuleCoordinator.build(*arguments, **options))
-        return built[-1]
-
-    yield build_one
-    for coordinator in built:
-        pids = [r.container.pid for r in coordinator.records() if r.container] if not coordinator._stopped else []
-        coordinator.stop()
-        assert not [pid for pid in pids if process_exists(pid)]
-
-
 def two_robots() -> Any:
     return autoconnect(robot.namespace("robot1"), robot.namespace("/robot2/"))
 

@@ -336,6 +336,19 @@ def test_a_person_can_ask_for_pictures_extent_and_a_new_map(listen, run, wait_fo
     interrupted_output_of(process)
 
 
+def test_without_matplotlib_the_demo_says_so_once_and_maps_all_the_same(run, monkeypatch, tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "matplotlib.py").write_text("raise ModuleNotFoundError(\"No module named 'matplotlib'\")\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(hidden), os.environ.get("PYTHONPATH", "")]))
+    output = output_of(run(*demo(robots="1", **{"arguments.rate": 0.0, "arguments.limit": 200})))
+    assert "200 of 200 scans mapped by 1 robot" in output
+    assert output.count("no pictures are drawn: No module named 'matplotlib'") == 1
+    assert "Traceback" not in output
+    assert "picture: " not in output
+    assert not list(tmp_path.glob("*.png"))
+
+
 def test_each_robot_has_a_tf_tree_of_its_own_and_ctrl_c_ends_the_demo_in_order(listen, run, wait_for):
     robots = ["robot1", "robot2"]
     listener = listen(robots)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,19 +32,6 @@ from dimos_ros import (
 
 Build = Callable[..., ModuleCoordinator]
 Wait = Callable[..., Any]
-
-
-@pytest.fixture
-def build(domain: int) -> Iterator[Build]:
-    built: list[ModuleCoordinator] = []
-
-    def build_one(*arguments: Any, **options: Any) -> ModuleCoordinator:
-        built.append(ModuleCoordinator.build(*arguments, **options))
-        return built[-1]
-
-    yield build_one
-    for coordinator in built:
-        coordinator.stop()
 
 
 def two_robots(**parameters: Any) -> Any:

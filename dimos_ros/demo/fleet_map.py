@@ -152,11 +152,21 @@ class FleetMap(Module):
         self._tell_progress()
         self._publish()
         mapped, whole = self._merged()
-        text = summary(mapped, whole, seconds, self._draw(mapped))
+        text = summary(mapped, whole, seconds, self._draw_if_possible(mapped))
         if self.stay:
             self.get_logger().info(text)
         else:
             self.finish(text)
+
+    def _draw_if_possible(self, robots: list[Robot]) -> list[FilePath]:
+        """Draw the pictures; without matplotlib, log that there are none, since a map is of use without them."""
+        try:
+            return self._draw(robots)
+        except ModuleNotFoundError as error:
+            self.get_logger().warning(
+                f"no pictures are drawn: {error} (Debian and Ubuntu: apt install python3-matplotlib)"
+            )
+            return []
 
     def _draw(self, robots: list[Robot]) -> list[FilePath]:
         # Drawing takes longer to import than the rest of the demo does.
