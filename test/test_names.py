@@ -131,7 +131,7 @@ def test_what_is_no_namespace_is_refused_in_a_short_sentence(wrong: object) -> N
 
 
 def test_a_refusal_says_what_would_do() -> None:
-    with pytest.raises(InvalidNameError, match=r"'robot 1' is no ROS namespace: .*; 'robot_1' would do"):
+    with pytest.raises(InvalidNameError, match=r"'robot 1' is not a ROS namespace: .*; 'robot_1' would do"):
         names.check_prefix("robot 1")
     with pytest.raises(InvalidNameError, match=r"'1bot' starts with a digit; 'r1bot' would do"):
         names.check_prefix("1bot")
