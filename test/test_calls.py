@@ -222,7 +222,7 @@ def test_an_error_of_a_call_within_the_method_is_an_error_of_the_method(world: W
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda p: p.add(), r"add\(\) misses a"),
+        (lambda p: p.add(), r"add\(\) needs a"),
         (lambda p: p.add(1, 2, 3), r"takes 2 arguments by position, 3 were given; it has a, b"),
         (lambda p: p.add(1, c=3), r"add\(\) has no argument 'c'; it has a, b"),
         (lambda p: p.add(1, a=1), r"add\(\) was given 'a' twice"),
@@ -446,7 +446,7 @@ def test_a_proxy_of_unknown_class_asks_for_the_calls_first(world: World, worksho
         proxy.ad(1)
     with pytest.raises(AttributeError, match="private"):
         proxy._private()
-    with pytest.raises(ArgumentError, match=r"add\(\) misses a"):
+    with pytest.raises(ArgumentError, match=r"add\(\) needs a"):
         proxy.add()
     with pytest.raises(TargetNotFoundError, match="no module runs as /nobody"):
         world.proxy("/nobody").add(1)
@@ -518,7 +518,7 @@ def test_declarations_that_cannot_work_are_errors_where_they_are_written() -> No
             @rpc
             async def wait(self) -> None: ...
 
-    with pytest.raises(DeclarationError, match="no ROS service type"):
+    with pytest.raises(DeclarationError, match="not a ROS service type"):
         rpc(int)
     with pytest.raises(DeclarationError, match="goes on a method"):
         rpc(5)

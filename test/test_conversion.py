@@ -405,7 +405,7 @@ def test_arguments_come_by_name_by_position_or_both() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({}, r"plain\(\) misses a"),
+        ({}, r"plain\(\) needs a"),
         ([1, "b", None], r"plain\(\) takes 2 arguments by position, 3 were given"),
         ({"a": 1, "d": 2}, r"plain\(\) has no argument 'd'; it has a, b, c"),
         ({"$positional": [1], "a": 1}, r"plain\(\) was given 'a' twice"),

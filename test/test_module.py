@@ -211,7 +211,7 @@ def test_a_required_parameter_and_reference_are_asked_for(context: Any) -> None:
         port: int
         localizer: Localizer
 
-    with pytest.raises(BlueprintError, match="parameter 'port' \\(int\\) has to be given"):
+    with pytest.raises(BlueprintError, match="parameter 'port' \\(int\\) must be set"):
         Needy(context=context)
     with pytest.raises(BlueprintError, match="reference 'localizer' names no Localizer"):
         Needy(context=context, parameter_overrides=[Parameter("port", value=3)])
@@ -267,10 +267,10 @@ def test_the_list_of_reserved_names_has_all_that_this_rclpy_has() -> None:
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ("In[int]", "int is no ROS message type"),
-        ("In", "In wants its message type"),
-        ("dict[str, int]", "is no stream, parameter or reference"),
-        ("In['nonsense']", "is no ROS message type"),
+        ("In[int]", "int is not a ROS message type"),
+        ("In", "In needs its message type"),
+        ("dict[str, int]", "is not a stream, parameter or reference"),
+        ("In['nonsense']", "is not a ROS message type"),
     ],
 )
 def test_a_declaration_that_cannot_work_is_refused_when_the_class_is_made(annotation: str, message: str) -> None:
@@ -312,7 +312,7 @@ def test_the_interface_is_printed_from_the_command_line(capsys: pytest.CaptureFi
     assert main(["dimos_ros.module:Modul"]) == 1
     assert "has no 'Modul'; it has Module" in capsys.readouterr().err
     assert main(["dimos_ros.module:param"]) == 1
-    assert "is no Module subclass" in capsys.readouterr().err
+    assert "is not a Module subclass" in capsys.readouterr().err
 
 
 def test_frames_take_the_prefix(context: Any) -> None:

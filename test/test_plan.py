@@ -108,7 +108,7 @@ def test_bases_are_the_module_classes_above_up_to_module_itself() -> None:
 
 def test_a_parameter_that_has_to_be_given_is_missed() -> None:
     with pytest.raises(
-        BlueprintError, match=r"a/device \(Device\): parameter 'port' \(str\) has to be given: Device"
+        BlueprintError, match=r"a/device \(Device\): parameter 'port' \(str\) must be set: Device"
     ) as caught:
         plan(Device.blueprint().namespace("a"))
     assert caught.value.instance == "a/device"
@@ -178,7 +178,7 @@ def test_a_needed_reference_that_nothing_fits_says_what_is_out_of_reach() -> Non
         r"none in a, the global namespace; b/localizer cannot be reached.*'Localizer \| None'",
     ):
         plan(fleet)
-    with pytest.raises(BlueprintError, match="there is none in the global namespace; compose one"):
+    with pytest.raises(BlueprintError, match="there is none in the global namespace; add one to the blueprint"):
         plan(Planner.blueprint())
     with pytest.raises(BlueprintError, match="a/localizer cannot be reached"):
         plan(autoconnect(Planner.blueprint(), Localizer.blueprint().namespace("a")))
@@ -220,7 +220,7 @@ def test_a_chosen_reference_reaches_out_but_not_to_a_sibling() -> None:
     siblings = autoconnect(
         Planner.blueprint(localizer="/b/localizer").namespace("a"), Localizer.blueprint().namespace("b")
     )
-    with pytest.raises(BlueprintError, match="cannot be b/localizer: a module in a refers to others there"):
+    with pytest.raises(BlueprintError, match="cannot be b/localizer: a module in a can refer to modules there"):
         plan(siblings)
     inner = autoconnect(Planner.blueprint(localizer="c/localizer"), Localizer.blueprint().namespace("c")).namespace("a")
     with pytest.raises(BlueprintError, match="cannot be a/c/localizer"):
@@ -229,7 +229,7 @@ def test_a_chosen_reference_reaches_out_but_not_to_a_sibling() -> None:
 
 def test_a_choice_that_is_not_there_or_of_another_kind_lists_what_fits() -> None:
     two = autoconnect(Planner.blueprint(localizer="lokalizer"), Localizer.blueprint(), Mapper.blueprint(localizer=None))
-    with pytest.raises(BlueprintError, match="names 'lokalizer', which is not there; what fits is localizer"):
+    with pytest.raises(BlueprintError, match="names 'lokalizer', which does not exist; these fit: localizer"):
         plan(two)
     with pytest.raises(BlueprintError, match="cannot be mapper: Mapper is not a Localizer"):
         plan(two.remappings([(Planner, "localizer", "mapper")]))
@@ -309,7 +309,7 @@ def test_two_types_on_one_topic_are_refused_within_a_namespace() -> None:
         BlueprintError,
         match=r"two types meet on topic /a/map: Out 'map' of a/mapper \(Mapper\) is nav_msgs/msg/OccupancyGrid, "
         r"Out 'map' of a/chatter \(Chatter\) is std_msgs/msg/String; "
-        r"move one away: \.remappings\(\[\('chatter', 'map', 'another_map'\)\]\)",
+        r"move one to another topic: \.remappings\(\[\('chatter', 'map', 'another_map'\)\]\)",
     ):
         plan(autoconnect(Mapper.blueprint(), Chatter.blueprint()).namespace("a"))
     assert plan(autoconnect(Mapper.blueprint().namespace("a"), Chatter.blueprint().namespace("b")))
@@ -428,7 +428,7 @@ def test_names_of_running_containers_are_taken() -> None:
     with pytest.raises(BlueprintError, match="/mapper_container is the name of a container"):
         plan(Camera.blueprint(name="mapper_container"), running)
     with pytest.raises(
-        BlueprintError, match=r"its container /fast_mapper_container would have the name of .*which runs"
+        BlueprintError, match=r"its container /fast_mapper_container would have the name of .*which is running"
     ):
         plan(FastMapper.blueprint().dedicated(FastMapper), running)
 
