@@ -362,7 +362,7 @@ def test_what_the_directory_says_decides_whether_a_call_waits_fails_or_goes(
     directory.apply({}, [name])
     with pytest.raises(TargetDiedError, match="it was unloaded"):
         under_way.result(2.0)
-    assert directory.snapshot() == {}
+    assert directory.names() == []
     assert proxy.add(1) == 2, "the graph has it, though the fleet does not"
     close(proxy)
     assert directory._watchers == {}
