@@ -107,6 +107,7 @@ def test_streams_carry_messages_while_the_module_is_active_only(
     spin(worker)
     spin(peer)
     assert words.get_subscription_count() == 0
+    assert worker.words.publisher_count == 0, "an unconfigured module has no subscription"
     worker.trigger_configure()
     assert worker.words.topic == "/robot1/words"
     wait_for(lambda: words.get_subscription_count() == 1 and worker.counts.subscription_count == 1)
@@ -129,6 +130,9 @@ def test_streams_carry_messages_while_the_module_is_active_only(
     wait_for(lambda: words.get_subscription_count() == 1 and worker.counts.subscription_count == 1)
     words.publish(String(data="again"))
     wait_for(lambda: "again" in worker.seen)
+    assert worker.words.publisher_count == 1
+    peer.create_publisher(String, "words", 10)
+    wait_for(lambda: worker.words.publisher_count == 2)
     assert 99 not in got
 
 
@@ -167,7 +171,7 @@ def test_a_callback_that_raises_leaves_the_module_unconfigured_with_its_error(co
 
 
 def test_a_module_uses_its_streams_only_on_an_instance() -> None:
-    with pytest.raises(RuntimeError, match="on a module, not on its class"):
+    with pytest.raises(RuntimeError, match="use it on an instance of the module, not on the class"):
         _ = Out().topic
 
 
@@ -211,7 +215,7 @@ def test_a_required_parameter_and_reference_are_asked_for(context: Any) -> None:
         port: int
         localizer: Localizer
 
-    with pytest.raises(BlueprintError, match="parameter 'port' \\(int\\) must be set"):
+    with pytest.raises(BlueprintError, match="parameter 'port' \\(int\\) has to be given"):
         Needy(context=context)
     with pytest.raises(BlueprintError, match="reference 'localizer' names no Localizer"):
         Needy(context=context, parameter_overrides=[Parameter("port", value=3)])

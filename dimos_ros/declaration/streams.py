@@ -52,9 +52,7 @@ class In(StreamEnd[T]):
 
 
 def _not_on_a_class() -> NoReturn:
-    raise RuntimeError(
-        "this stream is only declared: it sends and receives on an instance of the module, not on its class"
-    )
+    raise RuntimeError("this stream is only declared: use it on an instance of the module, not on the class")
 
 
 def declared_qos(default: Any) -> QoS:
