@@ -1,4 +1,4 @@
-"""Composition: what a blueprint is made of, and what is refused when it is written."""
+"""Composition: the parts of a blueprint, and the mistakes that are refused when it is written."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def keys(blueprint: Blueprint) -> list[str]:
 
 
 def topics(blueprint: Blueprint) -> dict[str, str]:
-    """Absolute topic of every stream of the plan, by ``instance.stream``."""
+    """Return the absolute topic of every stream of the plan, by ``instance.stream``."""
     return {f"{i.key}.{s.name}": s.topic for i in plan(blueprint) for s in i.streams}
 
 
 # ------------------------------------------------------------------------------------------------ one module
 
 
-def test_a_module_is_named_after_its_class_unless_told_otherwise() -> None:
+def test_a_module_is_named_after_its_class_unless_it_is_given_a_name() -> None:
     assert keys(ScanReplay.blueprint()) == ["scan_replay"]
     assert keys(ScanReplay.blueprint(name="front")) == ["front"]
 
@@ -53,7 +53,7 @@ def test_a_node_name_that_ros_refuses_is_refused_where_it_is_written(name: objec
     assert len(str(caught.value)) < 400
 
 
-def test_a_class_whose_name_gives_no_node_name_says_to_pass_one() -> None:
+def test_a_class_whose_name_makes_no_node_name_asks_for_one() -> None:
     cls = type("Kärtchen", (Module,), {"__module__": "blueprint_modules"})
     with pytest.raises(
         InvalidNameError, match=r"Kärtchen does not make a node name; pass one as name=….*'k_rtchen' would do"
@@ -81,7 +81,7 @@ def test_module_itself_makes_no_blueprint() -> None:
         Module.blueprint()
 
 
-def test_a_stream_whose_attribute_is_no_topic_is_refused() -> None:
+def test_a_stream_whose_attribute_is_not_a_topic_is_refused() -> None:
     cls = type(
         "Odd", (Module,), {"__module__": "blueprint_modules", "__annotations__": {"a__b": Out["std_msgs/msg/String"]}}
     )

@@ -1,5 +1,4 @@
-"""Calls through a proxy behave the same within a process and over ROS: what arrives, what comes back, and what
-can go wrong."""
+"""Calls through a proxy behave the same inside a process and over ROS: arguments, results and errors."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ Wait = Callable[..., Any]
 
 
 class Host:
-    """What a module sees of its container."""
+    """The part of a container that a module sees."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
@@ -66,7 +65,7 @@ class Host:
 
 
 class World:
-    """Modules of this process, and proxies of them that take one way or the other."""
+    """Modules of this process, and proxies that reach them inside the process or over ROS."""
 
     def __init__(self, context: Any, directory: Directory | None) -> None:
         self.context = context
@@ -81,7 +80,7 @@ class World:
         self.proxies: list[Proxy] = []
 
     def add(self, cls: type[Module], name: str = "", *, active: bool = True, **parameters: Any) -> Any:
-        """A module in this process's one executor thread."""
+        """Add a module to this process's executor, which has one thread."""
         given = [Parameter(n, value=v) for n, v in parameters.items()]
         arguments = ["--ros-args", "-r", f"__node:={name}"] if name else []
         with applied(NodeOptions(self.context, arguments, given, host=self.host)):
@@ -114,7 +113,7 @@ class World:
 
 
 def _destroy(node: Node) -> None:
-    """As the container does: rclpy leaves the services of the lifecycle to the collector of garbage."""
+    """Collect garbage, as the container does: rclpy leaves the lifecycle services to the collector."""
     node.destroy_node()
     destroy_remains(node)
 
@@ -389,13 +388,13 @@ def test_a_hundred_callers_at_once_each_get_their_own_answer(proxy: Any) -> None
         assert all(pool.map(call, range(100)))
 
 
-def test_a_closed_proxy_calls_nobody(world: World, workshop: Any) -> None:
+def test_a_closed_proxy_makes_no_call(world: World, workshop: Any) -> None:
     proxy = world.proxy("/workshop", Workshop)
     assert proxy.add(1) == 2
     future = proxy.sleep.future(0.5)
     close(proxy)
     with pytest.raises(CallError):
-        for _ in range(2):  # within the process, the one under way may still end well
+        for _ in range(2):  # inside the process, the call under way may still succeed
             future.result(5.0)
             proxy.add(1)
 

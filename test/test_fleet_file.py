@@ -1,4 +1,4 @@
-"""Fleet files: what they mean, and that every mistake in one is told with its line."""
+"""Fleet files: the fleets they describe, and the line in the error of every mistake."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ WRONG = [
 @pytest.mark.parametrize(
     ("text", "line", "said"), WRONG, ids=[f"{i}-{said[:30]}" for i, (_, _, said) in enumerate(WRONG)]
 )
-def test_a_mistake_in_a_fleet_file_is_told_with_its_line(write: Write, text: str, line: int, said: str) -> None:
+def test_the_error_of_a_mistake_in_a_fleet_file_has_its_line(write: Write, text: str, line: int, said: str) -> None:
     path = write(text)
     with pytest.raises(FleetFileError, match=re.escape(said)) as caught:
         load_fleet(path)
@@ -305,7 +305,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     assert load_fleet(str(tmp_path / "marked.yaml")) == FleetMap.blueprint()
 
 
-def test_what_only_the_plan_can_see_is_told_with_the_robots_line(write: Write) -> None:
+def test_an_error_of_the_plan_has_the_line_of_the_robot(write: Write) -> None:
     path = write(f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: b, blueprint: blueprint_modules:Device}}\n")
     with pytest.raises(
         FleetFileError, match=r"fleet.yaml:3: b/device \(Device\): parameter 'port' \(str\) must be set"

@@ -1,4 +1,4 @@
-"""What a module's class body declares, and what the node makes of it."""
+"""A module's class body, and the node that is made from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dimos_ros.declaration import reserved
 class Localizer(Module):
     @rpc
     def where(self) -> float:
-        """Where it is."""
+        """The place of the robot."""
         return 1.0
 
 
@@ -72,7 +72,7 @@ class Worker(Module):
 
 @pytest.fixture
 def spin(context: Any) -> Iterator[Callable[[Node], None]]:
-    """Spins nodes in a thread."""
+    """Spin nodes in a thread."""
     executor = SingleThreadedExecutor(context=context)
     thread = threading.Thread(target=executor.spin)
     thread.start()
@@ -305,7 +305,7 @@ def test_describe_shows_every_declaration() -> None:
     text = Worker.describe()
     for part in ("Counts words.", "in        words", "std_msgs/msg/String", "metres a cell", "Localizer or none"):
         assert part in text
-    assert "Where it is." in Localizer.describe()
+    assert "The place of the robot." in Localizer.describe()
 
 
 def test_the_interface_is_printed_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

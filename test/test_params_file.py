@@ -1,4 +1,4 @@
-"""Standard ROS parameter files: what they set, on whom, and what is refused with its line."""
+"""Standard ROS parameter files: the parameters and modules they set, and the line in the error of every mistake."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def values(path: str, parameter: str) -> dict[str, Any]:
-    """Who has a parameter after the file, and its value."""
+    """Return the modules that have a parameter after the file is applied, with its value."""
     fleet = apply_params_file(FLEET, path)
     return {str(e.key): e.parameters[parameter] for e in fleet if parameter in e.parameters}
 
@@ -55,7 +55,7 @@ def values(path: str, parameter: str) -> dict[str, Any]:
         ("/*/arm: {ros__parameters: {joints: 3}}", []),
     ],
 )
-def test_a_name_or_wildcard_sets_what_it_means_and_nothing_else(write: Write, text: str, who: list[str]) -> None:
+def test_a_name_or_wildcard_sets_the_modules_it_matches_and_no_others(write: Write, text: str, who: list[str]) -> None:
     assert values(write(text), "resolution") == dict.fromkeys(who, 0.3)
 
 
@@ -187,7 +187,7 @@ def test_a_reference_is_settled_by_its_parameter(write: Write) -> None:
         ("/settings:\n  ros__parameters:\n    label: 2020-01-01\n", 3, "'label' takes str, not date"),
     ],
 )
-def test_a_mistake_in_a_parameter_file_is_told_with_its_line(write: Write, text: str, line: int, said: str) -> None:
+def test_the_error_of_a_mistake_in_a_parameter_file_has_its_line(write: Write, text: str, line: int, said: str) -> None:
     path = write(text)
     with pytest.raises(BlueprintError, match=re.escape(said)) as caught:
         apply_params_file(FLEET, path)

@@ -1,4 +1,4 @@
-"""The plan: load requests, references, order, and what is refused because it could not run."""
+"""The plan: load requests, references, order, and the blueprints that are refused because they could not run."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ TF = ("/tf:=tf", "/tf_static:=tf_static")
 
 
 def references(blueprint: Blueprint) -> dict[str, str]:
-    """What each reference of the plan means, by ``instance.reference``."""
+    """Return the target of each reference of the plan, by ``instance.reference``."""
     return {f"{i.key}.{name}": target for i in plan(blueprint) for name, target in i.references.items()}
 
 
 def declared(**annotations: object) -> type[Module]:
-    """A module class that is importable as ``blueprint_modules:Made``."""
+    """Make a module class that can be imported as ``blueprint_modules:Made``."""
     cls = type("Made", (Module,), {"__module__": "blueprint_modules", "__annotations__": annotations})
     blueprint_modules.Made = cls  # type: ignore[attr-defined]
     return cls
@@ -64,7 +64,7 @@ def declared(**annotations: object) -> type[Module]:
 # ------------------------------------------------------------------------------------------------ load requests
 
 
-def test_a_load_request_holds_exactly_what_the_module_is_told() -> None:
+def test_a_load_request_holds_exactly_what_the_module_is_given() -> None:
     fleet = autoconnect(robot, Localizer.blueprint()).with_parameters(Mapper, resolution=0.05)
     fleet = fleet.remappings([(Mapper, "scan", "front/scan")]).namespace("robot1", expose={"map"})
     instance = plan(fleet)["robot1/mapper"]
@@ -254,7 +254,7 @@ def test_a_module_is_not_its_own_peer() -> None:
 # ------------------------------------------------------------------------------------------------ order
 
 
-def test_what_is_referred_to_starts_before_who_refers_to_it() -> None:
+def test_a_module_starts_after_the_modules_it_refers_to() -> None:
     fleet = autoconnect(
         Planner.blueprint(), Supervisor.blueprint(target="triggered"), Triggered.blueprint(), Localizer.blueprint()
     )
@@ -470,7 +470,7 @@ def test_a_plan_survives_json_exactly() -> None:
     assert after["data"] == bytes(range(256)) and str(after["ratios"]) == "[inf, -inf, -0.0, 1e-300]"
 
 
-def test_load_requests_differ_where_ros_would_be_told_something_else() -> None:
+def test_load_requests_differ_exactly_if_ros_would_get_something_else() -> None:
     request = plan(Settings.blueprint(count=1))["settings"].request
     for parameters in ({"count": 1.0}, {"count": True}, {"count": 2}, {}, {"count": 1, "on": False}, {"count": [1]}):
         assert request != replace(request, parameters=parameters)

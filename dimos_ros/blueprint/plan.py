@@ -73,9 +73,11 @@ class Plan:
 def plan(blueprint: Blueprint, running: Iterable[Instance] = ()) -> Plan:
     """Plan the instances of a blueprint, checked against each other and against the running ones.
 
-    A reference may lead to an instance in ``running``, which is not part of the result. Raises BlueprintError that
-    names the instance: a parameter is not set, no instance or several fit a reference, two types or incompatible
-    qualities of service meet on one topic, a name is taken, or a container cannot import a class.
+    A reference may lead to an instance in ``running``, which is not part of the result.
+
+    Raises BlueprintError, which names the instance, if a parameter is not set, a name is taken, or a container cannot
+    import a class. So it does if no instance or several fit a reference, or if two types or incompatible qualities of
+    service meet on one topic.
     """
     everything = check_blueprint(blueprint, "plan").entries
     entries = [entry for entry in everything if entry.enabled]

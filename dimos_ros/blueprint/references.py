@@ -38,8 +38,8 @@ class Neighbourhood:
     def resolve(self, entry: Entry, reference: Reference) -> InstanceKey | None:
         """Return the target of a reference; None if it is optional and no instance fits.
 
-        Raises BlueprintError: no instance fits, several fit equally well, or an instance that was chosen by hand
-        does not exist, is out of reach, or is of another class.
+        Raises BlueprintError if no instance fits, or several equally well. A target that was chosen by hand must exist,
+        be within reach and be of the right class.
         """
         where = f"{entry}: reference {reference.name!r}"
         chosen = entry.references.get(reference.name) if reference.name in entry.references else reference.target

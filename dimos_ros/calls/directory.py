@@ -24,8 +24,8 @@ class Known:
     """An instance of the fleet, as the coordinator last reported it.
 
     ``incarnation`` changes whenever the instance is loaded anew; calls to the previous incarnation end at once.
-    ``state`` is the label of its lifecycle state, or :data:`UNLOADED`. ``restarting`` is true during a restart, from
-    before the old node is taken down until the new one is active; calls wait for the end of it.
+    ``state`` is the label of its lifecycle state, or :data:`UNLOADED`. ``restarting`` is true from before the old node
+    is taken down until the new one is active. Calls wait until it is false.
     """
 
     class_name: str

@@ -11,8 +11,8 @@ Both ends, :mod:`dimos_ros.calls.proxy` and :mod:`dimos_ros.calls.server`, take 
 
 An object may hold two keys besides the arguments. They start with ``$``, so no Python argument has their name:
 
-* ``$positional``: an array of arguments by position, for a client that sends some by position and some by name, or
-  that also sends ``$encoded``.
+* ``$positional``: an array of arguments by position. A client needs it to send arguments by name as well, or
+  ``$encoded``.
 * ``$encoded``: ``true`` asks for a result in the encoded form below. Only a client that can decode it sends this.
 
 Three method names are not calls. Every module answers them in any lifecycle state:

@@ -21,8 +21,8 @@ def path_of(cls: type) -> str:
 def import_object(path: str) -> Any:
     """Import the object at an import path.
 
-    Raises ClassNotFoundError if the path has another form, or if the Python module is missing, lacks the name,
-    or raises anything while it is imported (``SystemExit`` included).
+    Raises ClassNotFoundError if the path has another form, or if the Python module is missing or lacks the name. It
+    also stands for anything that the import raises, ``SystemExit`` included.
     """
     path_text = shown(path, LONGEST_PATH)
     module_name, colon, name = path.partition(":")

@@ -11,8 +11,8 @@ repeats them to every newcomer. It invents nothing: announcements are sent on as
 
 The containers of a fleet announce themselves to the introducer alone (see fleet.xml), which introduces them when their
 modules are up. The cost of discovering an endpoint grows with the number of participants that know its process already.
-For 24 robots it is 15 s of processor time if every endpoint is announced to all participants one by one, and 5 s if a
-process is announced with all its endpoints at once.
+For 24 robots it is 15 s of processor time if every endpoint is announced to all participants one by one. It is 5 s if
+a process is announced with all its endpoints at once.
 """
 
 from __future__ import annotations
