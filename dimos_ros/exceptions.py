@@ -1,7 +1,7 @@
 """Every error that dimos_ros raises on purpose.
 
-All share :class:`DimosError`; each also has the standard-library parent that fits, so
-``except LookupError`` or ``except TimeoutError`` does what a reader expects.
+All derive from :class:`DimosError`. Each also has the standard-library parent that fits, so that
+``except LookupError`` or ``except TimeoutError`` catches what a reader expects.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class DeclarationError(DimosError, TypeError):
 class BlueprintError(DimosError, ValueError):
     """A composition that cannot run: a bad name, an unmatched stream, a type conflict.
 
-    ``instance`` is the one at fault (``robot1/mapper``), where it is one and a plan was being made.
+    ``instance`` names the instance at fault (``robot1/mapper``) if the error was found while planning; else it is
+    empty.
     """
 
     instance: str = ""
@@ -46,15 +47,15 @@ class ClassNotFoundError(DimosError, LookupError):
 
 
 class LoadRefusedError(DimosError, ValueError):
-    """A load request that a container does not take up: a bad option, a name that is in use."""
+    """A load request that a container refuses: a bad option, a name that is in use."""
 
 
 class InstanceNotFoundError(DimosError, LookupError):
-    """No running instance fits the namespace, class or name asked for."""
+    """No running instance has the namespace, class or name that was asked for."""
 
 
 class AmbiguousInstanceError(DimosError, LookupError):
-    """Several running instances fit; the message lists them."""
+    """Several running instances fit what was asked for; the message lists them."""
 
 
 class ModuleFailedError(DimosError, RuntimeError):
@@ -74,11 +75,11 @@ class CoordinatorStoppedError(DimosError, RuntimeError):
 
 
 class RequestTimeoutError(DimosError, TimeoutError):
-    """A request between the coordinator and a container went over its bound."""
+    """A request from the coordinator to a container was not answered in time."""
 
 
 class CallError(DimosError, RuntimeError):
-    """Base of everything a call to another module can end with besides its result."""
+    """Base of every error that a call to another module can end with."""
 
 
 class RemoteError(CallError):
@@ -96,7 +97,7 @@ class RemoteError(CallError):
 
 
 class UnknownMethodError(CallError, AttributeError):
-    """The target has no such call; raised before anything is sent."""
+    """The called module has no such call; raised before anything is sent."""
 
 
 class ArgumentError(CallError, TypeError):
@@ -108,7 +109,7 @@ class TargetNotFoundError(CallError, LookupError):
 
 
 class TargetInactiveError(CallError):
-    """The instance that was called exists and is not active."""
+    """The instance that was called exists but is not active."""
 
 
 class TargetDiedError(CallError, ConnectionError):

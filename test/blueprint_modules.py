@@ -88,7 +88,7 @@ class Pong(Module):
 
 
 class Chatter(Module):
-    """Another type under a stream name that others have."""
+    """A module whose stream has the name of another module's, but another type."""
 
     map: Out[std_msgs / msg / String]
 
@@ -127,7 +127,7 @@ class Isolated(Module):
 
 
 class Triggered(Module):
-    """Listens to nothing, offers a call whose name is long."""
+    """A module with a call and no streams."""
 
     @rpc
     def reset(self) -> bool:
@@ -138,7 +138,7 @@ robot = autoconnect(ScanReplay.blueprint(), Mapper.blueprint())
 
 
 def scouts(robots: list[str], resolution: float = 0.1, *, shared: bool = True) -> Blueprint:
-    """A blueprint function that takes the robots' names."""
+    """Return a blueprint of the named robots."""
     one = autoconnect(ScanReplay.blueprint(), Mapper.blueprint(resolution=resolution))
     fleet = autoconnect(*(one.namespace(name, expose={"map"}) for name in robots))
     return autoconnect(fleet, FleetMap.blueprint()) if shared else fleet

@@ -1,4 +1,4 @@
-"""Modules that the tests of calls call."""
+"""Modules whose calls the tests make."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Part:
 class BaseWorkshop(Module):
     @rpc
     def inherited(self) -> str:
-        """Where it was defined."""
+        """The class that defines it."""
         return "base"
 
     @rpc
@@ -51,7 +51,7 @@ class BaseWorkshop(Module):
 
 
 class Workshop(BaseWorkshop):
-    """Has a call of every kind."""
+    """A module with a call of every kind."""
 
     gain: float = 1.0
 
@@ -155,7 +155,7 @@ class Workshop(BaseWorkshop):
 
     @rpc
     def sleepers(self) -> int:
-        """How many calls of sleep() are under way."""
+        """The number of calls of sleep() under way."""
         return self.asleep
 
     @rpc
@@ -165,7 +165,7 @@ class Workshop(BaseWorkshop):
 
     @rpc(SetBool)
     def ring(self, data: bool) -> SetBool.Response:
-        """Ring the bell or not."""
+        """Start or stop the bell."""
         self.bell = data
         return SetBool.Response(success=True, message="rung" if data else "quiet")
 
@@ -183,13 +183,13 @@ class Workshop(BaseWorkshop):
 
 
 class Adder(Protocol):
-    """Whatever adds."""
+    """A module that can add."""
 
     def add(self, a: int, b: int = 1) -> int: ...
 
 
 class Customer(Module):
-    """Calls a workshop from wherever it can."""
+    """A module that calls a workshop from every kind of callback."""
 
     orders: In[Int64]
     results: Out[Int64]
@@ -216,34 +216,34 @@ class Customer(Module):
 
     @rpc
     def order(self, a: int) -> int:
-        """From a call."""
+        """Call the workshop from within a call."""
         return self.workshop.add(a)
 
     @rpc
     def is_within_the_process(self) -> bool:
-        """Whether calls to the workshop never needed ROS."""
+        """Whether no call to the workshop needed ROS."""
         return self.workshop._target._caller is None
 
     @rpc
     def sources(self) -> list[str]:
-        """Where calls were made from so far."""
+        """The callbacks that calls were made from so far."""
         return sorted({where for where, _ in self.answers})
 
 
 class Player(Module):
-    """Two of them play: A calls B, which calls A, and so on."""
+    """One of two players: A calls B, which calls A, and so on."""
 
     other: Player
 
     @rpc
     def play(self, rounds: int) -> list[str]:
-        """Names of those whose turn it was."""
+        """The names of the players, in the order of their turns."""
         name = str(self.get_name())
         return [name] if rounds == 0 else [name, *self.other.play(rounds - 1)]
 
 
 class Clock(Module):
-    """Counts in a stream's handler, and has a call that takes long."""
+    """A module that counts in a stream's handler and has a slow call."""
 
     beats_out: Out[Int64]
     beats: In[Int64]
@@ -264,14 +264,14 @@ class Clock(Module):
 
     @rpc
     def long(self) -> int:
-        """Beats that were counted while this slept half a second."""
+        """The number of beats that were counted while this call slept for half a second."""
         before = self.count
         time.sleep(0.5)
         return self.count - before
 
 
 def players(names: list[str]) -> Blueprint:
-    """Each pair, and its clock, under a namespace of its own."""
+    """Return a blueprint with a pair of players and their clock in each namespace."""
     pair = autoconnect(
         Player.blueprint("a"), Player.blueprint("b"), Clock.blueprint().remappings([(Clock, "beats_out", "beats")])
     ).remappings([("a", "other", "b"), ("b", "other", "a")])
@@ -279,13 +279,13 @@ def players(names: list[str]) -> Blueprint:
 
 
 def workshops(names: list[str]) -> Blueprint:
-    """A workshop and a customer for each robot."""
+    """Return a blueprint with a workshop and a customer for each robot."""
     one = autoconnect(Workshop.blueprint(), Customer.blueprint())
     return autoconnect(*(one.namespace(name) for name in names))
 
 
 class Asker(Module):
-    """Calls a relay when it is activated, which calls back."""
+    """A module that calls a relay when it is activated; the relay calls back."""
 
     relay: Relay
 
@@ -294,7 +294,7 @@ class Asker(Module):
             self.relay.back()
             self._refused = ""
         except (RemoteError, TargetInactiveError) as error:
-            # They refer to each other, so nothing says which of them is active first.
+            # The two refer to each other, so either may be active first.
             self._refused = getattr(error, "remote_type", type(error).__name__)
 
     @rpc
@@ -303,12 +303,12 @@ class Asker(Module):
 
     @rpc
     def refused(self) -> str:
-        """What the call back ended with."""
+        """The result or the error of the call back."""
         return self._refused
 
 
 class Relay(Module):
-    """Calls back."""
+    """A module that calls its caller back."""
 
     asker: Asker
 

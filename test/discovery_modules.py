@@ -1,4 +1,4 @@
-"""A module that says what it sees of the graph."""
+"""A module that lists the nodes it has discovered."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dimos_ros import Module, rpc
 
 
 class Onlooker(Module):
-    """Looks at the graph from its container."""
+    """A module that looks at the graph from its container."""
 
     @rpc
     def nodes(self) -> list[str]:
-        """Full names of the nodes that its process knows."""
+        """Return the full names of the nodes that its process has discovered."""
         return [f"{space.rstrip('/')}/{name}" for name, space in self.get_node_names_and_namespaces()]

@@ -11,7 +11,7 @@ from dimos_ros import In, Module, Out, image_array, image_message, rpc
 
 
 class Camera(Module):
-    """Ten frames a second, each of one number."""
+    """A camera with ten frames a second; all pixels of a frame have one value."""
 
     dedicated = True
     frames: Out[Image] = Out(qos="sensor_data")
@@ -30,7 +30,7 @@ class Camera(Module):
 
 
 class Viewer(Module):
-    """Counts frames that arrive as they were sent."""
+    """A module that counts the frames that arrive unchanged."""
 
     dedicated = True
     frames: In[Image] = In(qos="sensor_data")
@@ -43,5 +43,5 @@ class Viewer(Module):
 
     @rpc
     def count(self) -> int:
-        """Frames so far."""
+        """The number of frames so far."""
         return self.seen

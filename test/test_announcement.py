@@ -1,4 +1,4 @@
-"""Announcements of participants, as they come over the wire."""
+"""Announcements of participants: reading them, and introducing newcomers with them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_submessage_without_a_length_goes_to_the_end() -> None:
     assert read_announcement(message(locator(7412), length=0)) == Announcement(PREFIX, frozenset({7412}))
 
 
-def test_a_farewell_is_told_from_an_announcement() -> None:
+def test_a_farewell_is_distinguished_from_an_announcement() -> None:
     gone = parameter(0x71, b"\x00\x00\x00\x03")
     assert read_announcement(message(inline=gone)) == Announcement(PREFIX, frozenset(), is_farewell=True)
     assert read_announcement(message(locator(7412), inline=parameter(0x71, bytes(4)))) is not None
@@ -61,7 +61,7 @@ def test_a_farewell_is_told_from_an_announcement() -> None:
 @pytest.mark.parametrize(
     "other", [b"", b"RTPS", bytes(100), message(locator(7412), writer="000003c2"), message(locator(7001, kind=16))]
 )
-def test_what_is_no_announcement_is_passed_over(other: bytes) -> None:
+def test_another_message_than_an_announcement_is_ignored(other: bytes) -> None:
     assert read_announcement(other) is None
 
 
@@ -78,7 +78,7 @@ ENVIRONMENT = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
 
 class Participants:
-    """Sockets in the place of participants, on ports of no domain, and an introducer that hears of them."""
+    """Sockets that act as participants, on ports outside of any domain, and an introducer that gets their messages."""
 
     def __init__(self) -> None:
         self.introducer = Introducer(bound())
@@ -86,7 +86,7 @@ class Participants:
         self._out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def join(self, port: int = 0) -> tuple[socket.socket, bytes]:
-        """A participant on a port, or any that is free, and its announcement."""
+        """Return a participant on a port (a free one by default) and its announcement."""
         one = bound(port)
         self.sockets.append(one)
         one.settimeout(2.0)
@@ -117,7 +117,7 @@ def participants() -> Iterator[Participants]:
         participants.close()
 
 
-def test_a_newcomer_is_told_of_all_others_and_not_of_itself(participants: Participants) -> None:
+def test_a_newcomer_gets_the_announcements_of_all_others_and_not_its_own(participants: Participants) -> None:
     _, first_announcement = participants.join()
     _, second_announcement = participants.join()
     third, third_announcement = participants.join()
@@ -126,7 +126,7 @@ def test_a_newcomer_is_told_of_all_others_and_not_of_itself(participants: Partic
     assert {third.recv(2000) for _ in range(2)} == {first_announcement, second_announcement}
 
 
-def test_a_newcomer_is_not_told_of_who_has_left_or_was_killed(participants: Participants) -> None:
+def test_a_newcomer_gets_no_announcement_of_a_participant_that_left_or_was_killed(participants: Participants) -> None:
     _, staying = participants.join()
     _, left = participants.join()
     killed, of_killed = participants.join()
@@ -144,7 +144,7 @@ def test_a_newcomer_is_not_told_of_who_has_left_or_was_killed(participants: Part
     assert heard == {staying}
 
 
-def test_who_takes_the_port_of_a_killed_participant_is_not_told_of_it(participants: Participants) -> None:
+def test_a_participant_on_the_port_of_a_killed_one_does_not_get_its_announcement(participants: Participants) -> None:
     killed, of_killed = participants.join()
     _, staying = participants.join()
     participants.announce(of_killed)
@@ -156,7 +156,7 @@ def test_who_takes_the_port_of_a_killed_participant_is_not_told_of_it(participan
     assert {newcomer.recv(2000) for _ in range(2)} == {staying}
 
 
-def test_nobody_is_introduced_while_a_fleet_starts_and_everybody_afterwards(participants: Participants) -> None:
+def test_no_participant_is_introduced_while_a_fleet_starts_and_all_are_afterwards(participants: Participants) -> None:
     first, of_first = participants.join()
     second, of_second = participants.join()
     with participants.introducer.holding(60.0):
@@ -169,7 +169,7 @@ def test_nobody_is_introduced_while_a_fleet_starts_and_everybody_afterwards(part
     assert (first.recv(2000), second.recv(2000)) == (of_second, of_first)
 
 
-def test_a_fleet_that_starts_slowly_does_not_hold_the_others_up(participants: Participants) -> None:
+def test_a_fleet_that_starts_slowly_does_not_delay_the_others(participants: Participants) -> None:
     first, of_first = participants.join()
     _, of_second = participants.join()
     with participants.introducer.holding(0.1), participants.introducer.holding(0.2):
@@ -178,7 +178,7 @@ def test_a_fleet_that_starts_slowly_does_not_hold_the_others_up(participants: Pa
         assert first.recv(2000) == of_second
 
 
-def test_a_newcomer_is_made_known_to_who_has_said_nothing_yet(participants: Participants) -> None:
+def test_a_newcomer_is_announced_to_listeners_that_were_silent_so_far(participants: Participants) -> None:
     participants.close()
     stranger = bound()
     stranger.settimeout(2.0)
@@ -190,7 +190,9 @@ def test_a_newcomer_is_made_known_to_who_has_said_nothing_yet(participants: Part
     assert stranger.recv(2000) == announcement
 
 
-def test_who_was_missed_is_told_of_again(participants: Participants, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_participant_that_was_missed_is_introduced_again(
+    participants: Participants, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dimos_ros.transport.introducer.NEW_SECONDS", 0.0)
     first, of_first = participants.join()
     _, of_second = participants.join()
@@ -208,7 +210,7 @@ def test_who_was_missed_is_told_of_again(participants: Participants, monkeypatch
         (ENVIRONMENT, "rmw_cyclonedds_cpp"),
     ],
 )
-def test_nobody_listens_in_where_discovery_works_otherwise(
+def test_there_is_no_introducer_if_discovery_works_otherwise(
     domain: int, environment: dict[str, str], middleware: str
 ) -> None:
     assert Introducer.open(domain, environment, middleware) is None

@@ -1,4 +1,4 @@
-"""Composition: what a blueprint is made of, and what is refused when it is written."""
+"""Composition: the parts of a blueprint, and the mistakes that are refused when it is written."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def keys(blueprint: Blueprint) -> list[str]:
 
 
 def topics(blueprint: Blueprint) -> dict[str, str]:
-    """Absolute topic of every stream of the plan, by ``instance.stream``."""
+    """Return the absolute topic of every stream of the plan, by ``instance.stream``."""
     return {f"{i.key}.{s.name}": s.topic for i in plan(blueprint) for s in i.streams}
 
 
 # ------------------------------------------------------------------------------------------------ one module
 
 
-def test_a_module_is_named_after_its_class_unless_told_otherwise() -> None:
+def test_a_module_is_named_after_its_class_unless_it_is_given_a_name() -> None:
     assert keys(ScanReplay.blueprint()) == ["scan_replay"]
     assert keys(ScanReplay.blueprint(name="front")) == ["front"]
 
@@ -53,9 +53,11 @@ def test_a_node_name_that_ros_refuses_is_refused_where_it_is_written(name: objec
     assert len(str(caught.value)) < 400
 
 
-def test_a_class_whose_name_gives_no_node_name_says_to_pass_one() -> None:
+def test_a_class_whose_name_makes_no_node_name_asks_for_one() -> None:
     cls = type("Kärtchen", (Module,), {"__module__": "blueprint_modules"})
-    with pytest.raises(InvalidNameError, match=r"Kärtchen gives no node name, pass one as name=….*'k_rtchen' would do"):
+    with pytest.raises(
+        InvalidNameError, match=r"Kärtchen does not make a node name; pass one as name=….*'k_rtchen' would do"
+    ):
         cls.blueprint()
     assert keys(cls.blueprint(name="cards")) == ["cards"]
 
@@ -79,7 +81,7 @@ def test_module_itself_makes_no_blueprint() -> None:
         Module.blueprint()
 
 
-def test_a_stream_whose_attribute_is_no_topic_is_refused() -> None:
+def test_a_stream_whose_attribute_is_not_a_topic_is_refused() -> None:
     cls = type(
         "Odd", (Module,), {"__module__": "blueprint_modules", "__annotations__": {"a__b": Out["std_msgs/msg/String"]}}
     )
@@ -137,7 +139,7 @@ def test_parameters_are_kept_as_the_type_they_are_declared_with(given: dict, kep
         ({"counts": [1, True]}, r"'counts' takes int\[\]"),
         ({"mode": "medium"}, "'mode' is one of 'slow', 'fast'"),
         ({"limited": float("nan")}, "'limited' takes 0.0 to 1.0, not nan"),
-        ({"speed": None}, "'speed' cannot be set to nothing"),
+        ({"speed": None}, "'speed' cannot be set to None"),
         ({"use_sim_time": "yes"}, "'use_sim_time' takes bool"),
     ],
 )
@@ -155,7 +157,7 @@ def test_bounds_of_a_parameter_hold() -> None:
 
 
 def test_a_stream_given_as_a_parameter_says_how_streams_move() -> None:
-    with pytest.raises(BlueprintError, match=r"no parameter 'scan'; it is a stream, \.remappings\(\) moves it"):
+    with pytest.raises(BlueprintError, match=r"no parameter 'scan'; it is a stream, which \.remappings\(\) moves"):
         Mapper.blueprint(scan="laser")
 
 
@@ -187,9 +189,9 @@ def test_a_namespace_that_ros_refuses_is_refused_where_it_is_written(prefix: obj
 
 def test_a_namespace_too_long_for_its_topics_is_refused() -> None:
     assert robot.namespace("n" * 150)
-    with pytest.raises(InvalidNameError, match=r"scan_replay.*characters with its namespace; ROS carries 247"):
+    with pytest.raises(InvalidNameError, match=r"scan_replay.*characters with its namespace; ROS accepts 247"):
         robot.namespace("n" * 230)
-    with pytest.raises(InvalidNameError, match="ROS carries"):
+    with pytest.raises(InvalidNameError, match="ROS accepts"):
         robot.namespace("n" * 100).namespace("m" * 130)
 
 
@@ -217,11 +219,11 @@ def test_namespaces_nest_with_topics_exposed_at_different_levels() -> None:
     ("expose", "said"),
     [
         ({"mpa"}, r"expose 'mpa' matches no stream; there are map"),
-        ({"/map"}, r"written as they are seen within: 'map'"),
+        ({"/map"}, r"write the topic without the namespace and its slash: 'map'"),
         ("map", r"expose takes a set of topics: expose=\{'map'\}"),
         (5, "expose takes a set"),
-        ([5], "a topic is text"),
-        ([["map"]], "a topic is text"),
+        ([5], "a topic must be text"),
+        ([["map"]], "a topic must be text"),
         ([""], "matches no stream"),
         ([LONG], "matches no stream"),
         (["map", "x"], "'x' matches no stream"),
@@ -290,17 +292,17 @@ def test_swapping_two_topics_does_not_chain() -> None:
         ((Mapper, "scna", "x"), r"mapper \(Mapper\): 'scna' is neither a stream nor a reference of it; it has scan"),
         ((Camera, "image", "x"), "there is no module Camera in this blueprint; it has"),
         (("mappr", "scan", "x"), "there is no module 'mappr' in this blueprint; it has mapper"),
-        ((Mapper, "scan", "1x"), r"mapper \(Mapper\): stream 'scan': '1x' is no ROS topic.*'r1x' would do"),
-        ((Mapper, "scan", ""), "is no ROS topic"),
+        ((Mapper, "scan", "1x"), r"mapper \(Mapper\): stream 'scan': '1x' is not a ROS topic.*'r1x' would do"),
+        ((Mapper, "scan", ""), "is not a ROS topic"),
         ((Mapper, "scan", None), "is not text"),
-        ((Mapper, "scan", LONG), "ROS carries 247"),
-        ((Mapper, "scan", "/" + LONG), "ROS carries 247"),
+        ((Mapper, "scan", LONG), "ROS accepts 247"),
+        ((Mapper, "scan", "/" + LONG), "ROS accepts 247"),
         ((Mapper, LONG, "x"), "neither a stream"),
         ((LONG, "scan", "x"), "there is no module"),
         ((Mapper, ["scan"], "x"), "neither a stream"),
         ((object, "scan", "x"), "its class or its name"),
-        ((Mapper, "scan"), r"a remapping is \(module, old name, new name\)"),
-        ("abc", r"a remapping is \(module, old name, new name\)"),
+        ((Mapper, "scan"), r"a remapping must be \(module, old name, new name\)"),
+        ("abc", r"a remapping must be \(module, old name, new name\)"),
         ((Mapper, "localizer", "a b"), "reference 'localizer'"),
         ((Mapper, "localizer", 5), "takes an instance's name, a Module subclass or None"),
     ],

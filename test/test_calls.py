@@ -1,5 +1,4 @@
-"""Calls through a proxy behave the same within a process and over ROS: what arrives, what comes back, and what
-can go wrong."""
+"""Calls through a proxy behave the same inside a process and over ROS: arguments, results and errors."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ Wait = Callable[..., Any]
 
 
 class Host:
-    """What a module sees of its container."""
+    """The part of a container that a module sees."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
@@ -66,7 +65,7 @@ class Host:
 
 
 class World:
-    """Modules of this process, and proxies of them that take one way or the other."""
+    """Modules of this process, and proxies that reach them inside the process or over ROS."""
 
     def __init__(self, context: Any, directory: Directory | None) -> None:
         self.context = context
@@ -81,7 +80,7 @@ class World:
         self.proxies: list[Proxy] = []
 
     def add(self, cls: type[Module], name: str = "", *, active: bool = True, **parameters: Any) -> Any:
-        """A module in this process's one executor thread."""
+        """Add a module to this process's executor, which has one thread."""
         given = [Parameter(n, value=v) for n, v in parameters.items()]
         arguments = ["--ros-args", "-r", f"__node:={name}"] if name else []
         with applied(NodeOptions(self.context, arguments, given, host=self.host)):
@@ -114,7 +113,7 @@ class World:
 
 
 def _destroy(node: Node) -> None:
-    """As the container does: rclpy leaves the services of the lifecycle to the collector of garbage."""
+    """Collect garbage, as the container does: rclpy leaves the lifecycle services to the collector."""
     node.destroy_node()
     destroy_remains(node)
 
@@ -222,10 +221,10 @@ def test_an_error_of_a_call_within_the_method_is_an_error_of_the_method(world: W
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (lambda p: p.add(), r"add\(\) misses a"),
-        (lambda p: p.add(1, 2, 3), r"takes 2 arguments by position, 3 were given; it has a, b"),
-        (lambda p: p.add(1, c=3), r"add\(\) has no argument 'c'; it has a, b"),
-        (lambda p: p.add(1, a=1), r"add\(\) was given 'a' twice"),
+        (lambda p: p.add(), r"add\(\) needs a"),
+        (lambda p: p.add(1, 2, 3), r"takes 2 arguments by position, but 3 were given; its arguments: a, b"),
+        (lambda p: p.add(1, c=3), r"add\(\) has no argument 'c'; its arguments: a, b"),
+        (lambda p: p.add(1, a=1), r"add\(\) got the argument 'a' twice"),
         (lambda p: p.add("x"), r"a: takes an integer, not 'x'"),
         (lambda p: p.mirror({"positon": 1}), "Pose has no field 'positon'; it has position, orientation"),
         (lambda p: p.scale([[1], [1, 2]], 1.0), "array: "),
@@ -344,7 +343,7 @@ def test_a_target_that_comes_back_is_called_again(world: World, workshop: Any, p
 
 def test_every_form_has_the_deadline_that_it_is_given(proxy: Any, workshop: Any) -> None:
     started = time.monotonic()
-    with pytest.raises(CallTimeoutError, match=r"/workshop: sleep\(\) gave no answer within 0\.1 s"):
+    with pytest.raises(CallTimeoutError, match=r"/workshop: sleep\(\) did not answer within 0\.1 s"):
         proxy.sleep.within(0.1)(5.0)
     with pytest.raises(CallTimeoutError):
         proxy.sleep.within(0.1).future(5.0).result(5.0)
@@ -389,13 +388,13 @@ def test_a_hundred_callers_at_once_each_get_their_own_answer(proxy: Any) -> None
         assert all(pool.map(call, range(100)))
 
 
-def test_a_closed_proxy_calls_nobody(world: World, workshop: Any) -> None:
+def test_a_closed_proxy_makes_no_call(world: World, workshop: Any) -> None:
     proxy = world.proxy("/workshop", Workshop)
     assert proxy.add(1) == 2
     future = proxy.sleep.future(0.5)
     close(proxy)
     with pytest.raises(CallError):
-        for _ in range(2):  # within the process, the one under way may still end well
+        for _ in range(2):  # inside the process, the call under way may still succeed
             future.result(5.0)
             proxy.add(1)
 
@@ -446,7 +445,7 @@ def test_a_proxy_of_unknown_class_asks_for_the_calls_first(world: World, worksho
         proxy.ad(1)
     with pytest.raises(AttributeError, match="private"):
         proxy._private()
-    with pytest.raises(ArgumentError, match=r"add\(\) misses a"):
+    with pytest.raises(ArgumentError, match=r"add\(\) needs a"):
         proxy.add()
     with pytest.raises(TargetNotFoundError, match="no module runs as /nobody"):
         world.proxy("/nobody").add(1)
@@ -494,7 +493,7 @@ def test_declarations_that_cannot_work_are_errors_where_they_are_written() -> No
             @rpc
             def _hidden(self) -> None: ...
 
-    with pytest.raises(DeclarationError, match="named"):
+    with pytest.raises(DeclarationError, match="arguments need names"):
 
         class Several(Module):
             @rpc
@@ -512,13 +511,13 @@ def test_declarations_that_cannot_work_are_errors_where_they_are_written() -> No
             @rpc
             def help(self) -> None: ...
 
-    with pytest.raises(DeclarationError, match="plain function"):
+    with pytest.raises(DeclarationError, match="is a coroutine or generator; write a plain method"):
 
         class Asynchronous(Module):
             @rpc
             async def wait(self) -> None: ...
 
-    with pytest.raises(DeclarationError, match="no ROS service type"):
+    with pytest.raises(DeclarationError, match="not a ROS service type"):
         rpc(int)
     with pytest.raises(DeclarationError, match="goes on a method"):
         rpc(5)

@@ -1,4 +1,4 @@
-"""Calls in a fleet: to the instance that is named, across restarts, unloading and the death of a process."""
+"""Calls in a fleet reach the named instance, also across restarts, unloading and the death of a process."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_method_that_sleeps_delays_no_stream(build: Build, wait_for: Wait) -> 
     assert all(future.result(10.0) > 20 for future in [clock.long.future() for _ in range(3)])
 
 
-def test_an_absent_instance_is_an_error_that_lists_those_there_are(build: Build) -> None:
+def test_an_absent_instance_is_an_error_that_lists_the_running_ones(build: Build) -> None:
     coordinator = build(workshops(["robot1", "robot2"]))
     gone = coordinator.get_instance(Workshop, namespace="robot2")
     assert gone.add(1) == 2
@@ -201,7 +201,7 @@ rclpy.shutdown()
 
 
 class Process:
-    """A workshop in a process of its own that no coordinator knows."""
+    """Start workshops in processes of their own, which no coordinator knows."""
 
     def __init__(self, namespace: str) -> None:
         here = str(Path(__file__).parent)
@@ -254,7 +254,7 @@ def node(context: Any) -> Iterator[Node]:
 
 
 def reached(proxy: Any, wait_for: Wait) -> None:
-    """Discovery between two processes that nobody introduced may take seconds."""
+    """Call until discovery is complete, which may take seconds without an introducer."""
 
     def answers() -> bool:
         try:
@@ -284,7 +284,7 @@ def test_without_a_coordinator_a_killed_process_ends_calls_within_two_seconds(
     with pytest.raises(TargetNotFoundError, match=r"no Workshop runs as /robot1/workshop; .*/robot2/workshop"):
         proxies[0].add(1)
     assert proxies[1].who() == "/robot2/workshop"
-    start("/robot1")  # of the same name, while the graph still shows the one that was killed
+    start("/robot1")  # under the same name, while the graph still shows the killed process
     reached(proxies[0], wait_for)
     for proxy in proxies:
         close(proxy)
@@ -349,14 +349,14 @@ def test_what_the_directory_says_decides_whether_a_call_waits_fails_or_goes(
     directory.apply({}, [name])
     with pytest.raises(TargetDiedError, match="it was unloaded"):
         under_way.result(2.0)
-    assert directory.snapshot() == {}
+    assert directory.names() == []
     assert proxy.add(1) == 2, "the graph has it, though the fleet does not"
     close(proxy)
     assert directory._watchers == {}
 
 
 def test_a_call_back_into_a_module_that_is_being_activated_does_not_wait_for_the_deadline(build: Build) -> None:
-    """A's on_activate calls B, which calls A: refused at once when the fleet starts, soon when A restarts."""
+    """A's on_activate calls B, which calls A. At the start A refuses the call at once, in a restart soon."""
     from calls_modules import Asker, Relay
 
     coordinator = build(autoconnect(Asker.blueprint(), Relay.blueprint()).namespace("robot1"))

@@ -1,4 +1,4 @@
-"""Whatever comes to ``~/call``, every request gets an answer and the module stays up."""
+"""Random requests to ``~/call``: each gets an answer, and the module stays up."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def value(rng: random.Random, depth: int = 3) -> Any:
 
 
 def encoded(rng: random.Random) -> Any:
-    """Base64 of bytes that look a little like CDR, or of none, or no base64."""
+    """Return base64 of bytes that look a little like CDR, base64 of nothing, or text that is not base64."""
     kind = rng.random()
     if kind < 0.1:
         return rng.choice(["", "A", "====", "no base64", 5, None, "é"])
@@ -74,7 +74,7 @@ def encoded(rng: random.Random) -> Any:
 
 
 def request(rng: random.Random) -> tuple[str, str]:
-    """A method and its arguments: well-formed JSON of anything, broken JSON, or something huge or deep."""
+    """Return a method and its arguments: any well-formed JSON, broken JSON, or text that is huge or deeply nested."""
     method = rng.choice(METHODS) if rng.random() < 0.8 else rng.choice(NAMES)
     kind = rng.random()
     if kind < 0.65:
@@ -93,7 +93,7 @@ def request(rng: random.Random) -> tuple[str, str]:
         arguments = json.dumps({"text": "x" * rng.choice([10_000, 300_000]), "value": ["y" * 1000] * 10})
     else:
         arguments = '{"a": ' + "9" * rng.choice([400, 5_000, 50_000]) + "}"
-    # What ROS cannot carry does not get as far as the module.
+    # Text that ROS cannot carry never reaches the module.
     arguments = arguments.encode("utf-8", "replace").decode().replace("\0", "")
     return method, arguments
 
@@ -103,7 +103,7 @@ def workshop(context: Any) -> Iterator[Any]:
     from rclpy.logging import LoggingSeverity
 
     workshop = Workshop(context=context)
-    workshop.get_logger().set_level(LoggingSeverity.FATAL)  # it logs what its methods raise
+    workshop.get_logger().set_level(LoggingSeverity.FATAL)  # it logs every exception of its methods
     workshop.trigger_configure()
     workshop.trigger_activate()
     yield workshop

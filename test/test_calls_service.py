@@ -1,4 +1,4 @@
-"""The service and the client that calls are made of: they block nobody, end in every case, and leave nothing."""
+"""The service and the client that calls use: they block no executor, end in every case, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def node(context: Any) -> Iterator[Node]:
 
 @pytest.fixture
 def serve(node: Node) -> Iterator[Callable[..., tuple[ConcurrentService, ServiceCaller]]]:
-    """Serves a callback, and returns the service and a caller that has found it."""
+    """Serve a callback; return the service and a caller that has found it."""
     made: list[Any] = []
 
     def pair(callback: Callable[[Any], Any], srv_type: Any = BasicTypes, **options: Any) -> Any:
@@ -126,7 +126,7 @@ def test_a_response_of_the_wrong_type_is_an_error_and_leaves_the_service_up(serv
     assert caller.call(SetBool.Request(), 5.0).success
 
 
-def test_a_client_that_is_known_by_half_is_tried_for_again_and_keeps_nobody_waiting(domain: int) -> None:
+def test_a_response_to_a_half_discovered_client_is_retried_and_delays_no_other_call(domain: int) -> None:
     program = """
 import threading, time
 import rclpy
@@ -147,7 +147,7 @@ def answer(request):
     return BasicTypes.Response(int64_value=request.int64_value + 1)
 
 service = ConcurrentService(node, BasicTypes, "~/service", answer)
-# Its end that sends requests fits the service, the one that takes responses asks for more than it offers.
+# The client sends requests that the service accepts, but wants responses with more than the service offers.
 late = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 half = node.create_client(BasicTypes, service.name, qos_profile=late)
 while not arrived.wait(0.05):
@@ -157,7 +157,7 @@ assert caller.wait_for_service(5.0)
 started = time.monotonic()
 assert caller.call(BasicTypes.Request(int64_value=2), 5.0).int64_value == 3
 assert time.monotonic() - started < 0.4
-time.sleep(1.0)  # until the service gives up
+time.sleep(1.0)  # long enough for the service to give up
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
@@ -228,7 +228,7 @@ def test_closing_the_client_ends_all_its_calls(serve: Any, wait_for: Wait) -> No
         go_on.set()
 
 
-def test_failing_the_calls_ends_those_under_way_and_no_later_one(serve: Any, wait_for: Wait) -> None:
+def test_failing_the_calls_ends_the_calls_under_way_and_no_later_one(serve: Any, wait_for: Wait) -> None:
     go_on = threading.Event()
     _, caller = serve(lambda request: go_on.wait(20.0) and add_one(request))
     with ThreadPoolExecutor(5) as pool:
@@ -365,7 +365,7 @@ assert under_way.wait(5.0)
 
 
 def switches(thread: threading.Thread) -> int:
-    """How often a thread was given the processor."""
+    """Return how often a thread has got the processor."""
     lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
 
@@ -377,7 +377,7 @@ def test_an_idle_service_costs_one_thread_that_never_wakes(node: Node, wait_for:
 
     def settled() -> bool:
         before = [switches(t) for t in threads]
-        time.sleep(0.3)  # the span that is looked at, not a wait for anything
+        time.sleep(0.3)  # the time span that is measured, not a wait
         return before == [switches(t) for t in threads]
 
     wait_for(settled, timeout=5.0)

@@ -1,4 +1,4 @@
-"""Conversion by type hints: what goes in comes out, and what does not fit is an error that says where."""
+"""Conversion by type hints: a value comes out as it went in, and one that does not fit is an error with its place."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Corner(typing.NamedTuple):
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Equality by value and type, arrays inside included."""
+    """Compare by value and type, with the arrays inside."""
     if isinstance(left, numpy.ndarray):
         return (
             left.dtype == right.dtype and left.shape == right.shape and numpy.array_equal(left, right, equal_nan=True)
@@ -96,7 +96,7 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def sent(value: Any, hint: Any, *, encoded: bool) -> Any:
-    """A value as it arrives on the other side."""
+    """Return a value as it arrives on the other side."""
     return reader(hint)(from_json(to_json({"v": value}, encoded=encoded), "it")["v"], "v")
 
 
@@ -169,7 +169,7 @@ VALUES: list[tuple[Any, Any]] = [
 )
 def test_a_value_arrives_as_it_was_sent(hint: Any, value: Any, encoded: bool) -> None:
     if hint is NDArray[numpy.int64] or (isinstance(value, list) and value and isinstance(value[-1], numpy.ndarray)):
-        encoded = True  # a list says nothing of the shape of an empty array
+        encoded = True  # a list cannot tell the shape of an empty array
     if IS_VERSION_1 and hint == dict[Colour, list[bytes]]:
         pytest.skip("version 1 of pydantic comes with the standard library's JSON, which has no such keys")
     arrived = sent(value, hint, encoded=encoded)
@@ -185,7 +185,7 @@ def test_every_kind_of_field_of_a_message_arrives(message_type: Any, encoded: bo
 
 
 def filled(message_type: Any) -> Any:
-    """A message none of whose fields has its default."""
+    """Return a message of which no field has its default."""
     message = message_type()
     for name, kind in message_type.get_fields_and_field_types().items():
         if name == "alignment_check" or "constants" in name or "default" in name:
@@ -273,8 +273,8 @@ def test_what_does_not_fit_says_where_and_what_would(hint: Any, value: Any, expe
 @pytest.mark.parametrize(
     ("message_type", "fields", "expected"),
     [
-        (Pose, 5, "v: Pose is given as its fields by name, not as 5"),
-        (Pose, [], "v: Pose is given as its fields by name, not as a list"),
+        (Pose, 5, "v: Pose must be given as its fields by name, not as 5"),
+        (Pose, [], "v: Pose must be given as its fields by name, not as a list"),
         (Pose, {"positon": {}}, "v: Pose has no field 'positon'; it has position, orientation"),
         (Pose, {"_position": {}}, "v: Pose has no field '_position'"),
         (Pose, {"position": {"x": "1"}}, r"v.position.x: takes a number, not '1'"),
@@ -292,7 +292,7 @@ def test_what_does_not_fit_says_where_and_what_would(hint: Any, value: Any, expe
         (BasicTypes, {"byte_value": 300}, "takes octet, 0 to 255"),
         (Arrays, {"int32_values": [1, 2]}, "takes 3 elements, not 2"),
         (Arrays, {"bool_values": [True, 1, False]}, r"bool_values.1.: takes true or false"),
-        (Arrays, {"basic_types_values": [{}, {}, 5]}, r"basic_types_values.2.: BasicTypes is given as its fields"),
+        (Arrays, {"basic_types_values": [{}, {}, 5]}, r"basic_types_values.2.: BasicTypes must be given as its fields"),
         (BoundedSequences, {"uint8_values": [1, 2, 3, 4]}, "at most 3 elements"),
         (BoundedSequences, {"string_values": "abc"}, "takes a list"),
         (LaserScan, {"ranges": [1.0, "x"]}, "v.ranges: takes a list of float"),
@@ -353,7 +353,7 @@ def test_a_type_named_from_outside_imports_nothing() -> None:
     import sys
 
     assert "stereo_msgs.msg" not in sys.modules
-    with pytest.raises(ArgumentError, match="no ROS message type 'stereo_msgs/msg/DisparityImage' is in use here"):
+    with pytest.raises(ArgumentError, match="has not loaded a ROS message type 'stereo_msgs/msg/DisparityImage'"):
         from_json('{"$message": "stereo_msgs/msg/DisparityImage", "cdr": ""}', "it")
     assert "stereo_msgs.msg" not in sys.modules
 
@@ -405,10 +405,10 @@ def test_arguments_come_by_name_by_position_or_both() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({}, r"plain\(\) misses a"),
-        ([1, "b", None], r"plain\(\) takes 2 arguments by position, 3 were given"),
-        ({"a": 1, "d": 2}, r"plain\(\) has no argument 'd'; it has a, b, c"),
-        ({"$positional": [1], "a": 1}, r"plain\(\) was given 'a' twice"),
+        ({}, r"plain\(\) needs a"),
+        ([1, "b", None], r"plain\(\) takes 2 arguments by position, but 3 were given"),
+        ({"a": 1, "d": 2}, r"plain\(\) has no argument 'd'; its arguments: a, b, c"),
+        ({"$positional": [1], "a": 1}, r"plain\(\) got the argument 'a' twice"),
         ({"self": 1, "a": 1}, "no argument 'self'"),
         (5, "a JSON object or list, not int"),
         ("a", "a JSON object or list, not str"),
@@ -423,7 +423,7 @@ def test_without_hints_nothing_is_checked() -> None:
     assert MethodHints("unchecked", Methods.unchecked).arguments(["x", [1]]) == {"a": "x", "b": [1]}
 
 
-def test_a_hint_for_the_type_checker_alone_leaves_the_others_checked() -> None:
+def test_a_hint_for_the_type_checker_alone_leaves_the_other_arguments_checked() -> None:
     hints = MethodHints("for_the_type_checker", Methods.for_the_type_checker)
     assert hints.arguments(["x", 1]) == {"a": "x", "b": 1}
     with pytest.raises(ArgumentError, match="b: takes an integer"):

@@ -1,4 +1,4 @@
-"""Who is in the graph is known there soon: to the fleet's own processes and to tools from outside."""
+"""All nodes of a fleet are discovered soon: by the fleet's own processes and by tools from outside."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.skipif(
 ROBOTS = ("robot1", "robot2", "robot3")
 FLEET = {"/coordinator"} | {f"/{robot}/{name}" for robot in ROBOTS for name in ("onlooker", "container")}
 SOON = 3.0
-"""Seconds in which everybody knows everybody. A missed answer takes as long as participants keep silent, 3 s, and some
-are always missed; without one it is a few tenths of a second."""
+"""Seconds until all processes know each other. It takes a few tenths of a second, but 3 s, the period of announcements,
+if an answer is missed; without an introducer some always are."""
 OUTSIDERS = 5
 OUTSIDER_SECONDS = 1.8
-"""The median of outsiders: 0.9 s on a busy machine (Fast DDS looks for up to 0.3 s at the shared memory of each idle
-process), and 2.3 s when answers are missed."""
+"""Seconds of the median of outsiders. It is 0.9 s on a busy machine, where Fast DDS inspects the shared memory of each
+idle process for up to 0.3 s, and 2.3 s if answers are missed."""
 
 OUTSIDER = """
 import sys, time, rclpy
@@ -84,6 +84,6 @@ def test_outsiders_with_default_settings_see_the_whole_fleet_soon(coordinator: M
             check=True,
         ).stdout
         assert not answer.startswith("{"), f"never seen: {answer}"
-        # Fast DDS writes some of its warnings to the standard output, too.
+        # Fast DDS writes some warnings to the standard output too.
         taken.append(float(answer.split()[-1]))
     assert statistics.median(taken) < OUTSIDER_SECONDS, taken

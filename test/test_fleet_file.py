@@ -1,4 +1,4 @@
-"""Fleet files: what they mean, and that every mistake in one is told with its line."""
+"""Fleet files: the fleets they describe, and the line in the error of every mistake."""
 
 from __future__ import annotations
 
@@ -136,47 +136,59 @@ def test_numbers_are_read_as_ros_reads_them(write: Write) -> None:
 WRONG = [
     ("", 1, "the file is empty"),
     ("# nothing\n", 1, "the file is empty"),
-    ("[]\n", 1, "a fleet file is a mapping, not a list"),
-    ("hello\n", 1, "a fleet file is a mapping, not str 'hello'"),
+    ("[]\n", 1, "a fleet file must be a mapping, not a list"),
+    ("hello\n", 1, "a fleet file must be a mapping, not str 'hello'"),
     ("robots: []\n", 1, "names no robots"),
     ("shared: []\n", 1, "names no robots"),
-    ("robots:\n", 1, "robots is a list, not nothing"),
-    ("robots: {a: b}\n", 1, "robots is a list, not a mapping"),
+    ("robots:\n", 1, "robots must be a list, not nothing"),
+    ("robots: {a: b}\n", 1, "robots must be a list, not a mapping"),
     (f"\nrobot:\n  - {{name: a, {ROBOT}}}\n", 2, "a fleet file has no 'robot'; it has robots"),
-    (f"robots:\n  - {{{ROBOT}}}\n", 2, "a robot has a name"),
-    (f"robots:\n  - {{name: 1, {ROBOT}}}\n", 2, "a robot's name is text, not int 1; put it in quotes"),
-    (f"robots:\n  - {{name: on, {ROBOT}}}\n", 2, "a robot's name is text, not bool True; put it in quotes"),
+    (f"robots:\n  - {{{ROBOT}}}\n", 2, "a robot needs a name"),
+    (f"robots:\n  - {{name: 1, {ROBOT}}}\n", 2, "a robot's name must be text, not int 1; put it in quotes"),
+    (f"robots:\n  - {{name: on, {ROBOT}}}\n", 2, "a robot's name must be text, not bool True; put it in quotes"),
     (f"robots:\n  - name: 1bot\n    {ROBOT}\n", 2, "starts with a digit; 'r1bot' would do"),
-    (f"robots:\n  - {ROBOT}\n    name: robot 1\n", 3, "'robot 1' is no ROS namespace"),
-    (f"robots:\n  - {ROBOT}\n    name: ''\n", 3, "a robot's name is text"),
-    (f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: a, {ROBOT}}}\n", 3, "there is a robot 'a' already, on line 2"),
-    (f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: b, namespace: a, {ROBOT}}}\n", 3, "'a' already, on line 2"),
-    (f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: /a, {ROBOT}}}\n", 3, "'a' already, on line 2"),
+    (f"robots:\n  - {ROBOT}\n    name: robot 1\n", 3, "'robot 1' is not a ROS namespace"),
+    (f"robots:\n  - {ROBOT}\n    name: ''\n", 3, "a robot's name must be text"),
+    (f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: a, {ROBOT}}}\n", 3, "there is already a robot 'a', on line 2"),
+    (
+        f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: b, namespace: a, {ROBOT}}}\n",
+        3,
+        "already a robot 'a', on line 2",
+    ),
+    (f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: /a, {ROBOT}}}\n", 3, "already a robot 'a', on line 2"),
     (f"robots:\n  - {{name: a, namespace: /, {ROBOT}}}\n", 2, "the namespace of robot 'a' is empty"),
     (f"robots:\n  - name: a\n    {ROBOT}\n    paramters: {{}}\n", 4, "a robot has no 'paramters'; it has parameters"),
     ("robots:\n  - name: a\n    blueprint: nowhere:robot\n", 3, "there is no Python module 'nowhere'"),
     ("robots:\n  - name: a\n    blueprint: blueprint_modules:robbot\n", 3, "has no 'robbot'; it has robot"),
-    ("robots:\n  - name: a\n    blueprint: blueprint_modules\n", 3, "is no import path"),
+    ("robots:\n  - name: a\n    blueprint: blueprint_modules\n", 3, "is not an import path"),
     (
         "robots:\n  - name: a\n    blueprint: blueprint_modules:Resettable\n",
         3,
         "a Blueprint, a Module class or a function",
     ),
     ("robots:\n  - name: a\n    blueprint: blueprint_modules:broken\n", 3, "raised RuntimeError: the arm is missing"),
-    ("robots:\n  - name: a\n    blueprint: blueprint_modules:forgetful\n", 3, "returned None, which is no Blueprint"),
-    ("robots:\n  - name: a\n    blueprint: [x]\n", 3, "the blueprint of robot 'a' is text, not a list"),
-    ("robots:\n  - name: a\n    blueprint: blueprint_modules:arm\n", 3, "blueprint_modules:arm wants joints"),
+    (
+        "robots:\n  - name: a\n    blueprint: blueprint_modules:forgetful\n",
+        3,
+        "returned None, which is not a Blueprint",
+    ),
+    ("robots:\n  - name: a\n    blueprint: [x]\n", 3, "the blueprint of robot 'a' must be text, not a list"),
+    ("robots:\n  - name: a\n    blueprint: blueprint_modules:arm\n", 3, "blueprint_modules:arm needs joints"),
     (
         "robots:\n  - name: a\n    blueprint: blueprint_modules:arm\n    arguments: {joints: many}\n",
         4,
         "argument 'joints' takes int, not str 'many'",
     ),
-    (f"robots:\n  - name: a\n    {ROBOT}\n    arguments: {{x: 1}}\n", 3, "is no function, so it takes no arguments"),
-    (f"robots:\n  - name: a\n    {ROBOT}\n    arguments: [1]\n", 4, "arguments of robot 'a' is a mapping, not a list"),
+    (f"robots:\n  - name: a\n    {ROBOT}\n    arguments: {{x: 1}}\n", 3, "is not a function, so it takes no arguments"),
+    (
+        f"robots:\n  - name: a\n    {ROBOT}\n    arguments: [1]\n",
+        4,
+        "arguments of robot 'a' must be a mapping, not a list",
+    ),
     (
         f"robots:\n  - name: a\n    {ROBOT}\n    enabled: 'no'\n",
         4,
-        "enabled of robot 'a' is true or false, not str 'no'",
+        "enabled of robot 'a' must be true or false, not str 'no'",
     ),
     (
         f"robots:\n  - name: a\n    {ROBOT}\n    parameters:\n      mapper:\n        resolution: 0.1\n"
@@ -193,7 +205,7 @@ WRONG = [
     (
         f"robots:\n  - name: a\n    {ROBOT}\n    parameters: {{mapper: 5}}\n",
         4,
-        "parameters of module 'mapper' is a mapping",
+        "parameters of module 'mapper' must be a mapping",
     ),
     (f"robots:\n  - name: a\n    {ROBOT}\n    remappings:\n      - [mapper, scn, x]\n", 5, "'scn' is neither a stream"),
     (
@@ -201,22 +213,22 @@ WRONG = [
         5,
         "there is no module 'camera'",
     ),
-    (f"robots:\n  - name: a\n    {ROBOT}\n    remappings:\n      - [mapper, scan]\n", 5, "a remapping is [module"),
+    (f"robots:\n  - name: a\n    {ROBOT}\n    remappings:\n      - [mapper, scan]\n", 5, "a remapping must be [module"),
     (
         f"robots:\n  - name: a\n    {ROBOT}\n    remappings:\n      - [mapper, scan, 5]\n",
         5,
-        "a name in a remapping is text",
+        "a name in a remapping must be text",
     ),
-    (f"robots:\n  - name: a\n    {ROBOT}\n    remappings:\n      - mapper\n", 5, "a remapping is a list, not str"),
+    (f"robots:\n  - name: a\n    {ROBOT}\n    remappings:\n      - mapper\n", 5, "a remapping must be a list, not str"),
     (
         f"robots:\n  - name: a\n    {ROBOT}\n    expose:\n      - map\n      - mpa\n",
         6,
         "expose 'mpa' matches no stream",
     ),
-    (f"robots:\n  - name: a\n    {ROBOT}\n    expose: map\n", 4, "expose of robot 'a' is a list, not str 'map'"),
-    (f"robots:\n  - name: a\n    {ROBOT}\n    expose: [5]\n", 4, "an entry of expose is text"),
+    (f"robots:\n  - name: a\n    {ROBOT}\n    expose: map\n", 4, "expose of robot 'a' must be a list, not str 'map'"),
+    (f"robots:\n  - name: a\n    {ROBOT}\n    expose: [5]\n", 4, "an entry of expose must be text"),
     (f"robots:\n  - name: a\n    {ROBOT}\n    disabled: [camera]\n", 4, "there is no module 'camera'"),
-    (f"robots:\n  - name: {'a' * 240}\n    {ROBOT}\n", 2, "ROS carries 247"),
+    (f"robots:\n  - name: {'a' * 240}\n    {ROBOT}\n", 2, "ROS accepts 247"),
     (f"robots:\n  - name: {'a' * 10_000}\n    {ROBOT}\n", 2, "is too long"),
     (f"robots:\n  - name: a\n    name: b\n    {ROBOT}\n", 3, "'name' is given twice, first on line 2"),
     (f"robots:\n  - name: 机器人\n    {ROBOT}\n", 2, "outside of ASCII"),
@@ -233,27 +245,27 @@ WRONG = [
     ),
     (f"defaults:\n  {ROBOT}\n  parameters:\n    mapper: {{x: 1}}\nrobots: [a]\n", 4, "there is no parameter 'x'"),
     (f"defaults:\n  {ROBOT}\n  namespace: x\nrobots: [a]\n", 3, "defaults has no 'namespace'"),
-    ("shared:\n  - {}\n", 2, "a shared blueprint says which"),
+    ("shared:\n  - {}\n", 2, "a shared blueprint needs an import path"),
     (
         "shared:\n  - blueprint_modules:FleetMap\n  - blueprint_modules:FleetMap\n",
         3,
-        "there is a module fleet_map already",
+        "there is already a module fleet_map",
     ),
     ("shared:\n  - {blueprint: blueprint_modules:FleetMap, expose: [map]}\n", 2, "nothing to expose"),
     (
         f"robots:\n  - {{name: a, {ROBOT}\n  - b\n",
         4,
-        "this is no YAML: while parsing a flow mapping that begins on line 2",
+        "this is not YAML: while parsing a flow mapping that begins on line 2",
     ),
-    ("robots: [\n", 2, "this is no YAML"),
-    ("robots:\n\t- a\n", 2, "this is no YAML"),
+    ("robots: [\n", 2, "this is not YAML"),
+    ("robots:\n\t- a\n", 2, "this is not YAML"),
     ("robots: *missing\n", 1, "undefined alias"),
-    ("a: 1\n---\nb: 2\n", 2, "this is no YAML"),
-    ("robots: !!python/object/apply:os.getcwd []\n", 1, "this is no YAML"),
-    ("robots: !!python/name:os.system ''\n", 1, "this is no YAML"),
+    ("a: 1\n---\nb: 2\n", 2, "this is not YAML"),
+    ("robots: !!python/object/apply:os.getcwd []\n", 1, "this is not YAML"),
+    ("robots: !!python/name:os.system ''\n", 1, "this is not YAML"),
     ("1: x\n", 1, "a fleet file has no '1'"),
     ("on: x\n", 1, "a fleet file has no 'on'"),
-    ("? [a, b]\n: x\n", 1, "a key is text, not a sequence"),
+    ("? [a, b]\n: x\n", 1, "a key must be text, not a sequence"),
     ("robots: &a [*a]\n", 1, "nested too deeply"),
     ("robots: " + "[" * 1000 + "\n", 1, "nested too deeply"),
     ("robots:\n  - \x07\n", 2, "special characters are not allowed"),
@@ -263,7 +275,7 @@ WRONG = [
 @pytest.mark.parametrize(
     ("text", "line", "said"), WRONG, ids=[f"{i}-{said[:30]}" for i, (_, _, said) in enumerate(WRONG)]
 )
-def test_a_mistake_in_a_fleet_file_is_told_with_its_line(write: Write, text: str, line: int, said: str) -> None:
+def test_the_error_of_a_mistake_in_a_fleet_file_has_its_line(write: Write, text: str, line: int, said: str) -> None:
     path = write(text)
     with pytest.raises(FleetFileError, match=re.escape(said)) as caught:
         load_fleet(path)
@@ -288,16 +300,16 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(FleetFileError, match="cannot be read"):
         load_fleet("a\x00b")
     (tmp_path / "latin.yaml").write_bytes(b"robots:\n  - \xe4\n")
-    with pytest.raises(FleetFileError, match=r"latin.yaml:2: this is no UTF-8"):
+    with pytest.raises(FleetFileError, match=r"latin.yaml:2: this is not UTF-8"):
         load_fleet(str(tmp_path / "latin.yaml"))
     (tmp_path / "marked.yaml").write_bytes(b"\xef\xbb\xbfshared: [blueprint_modules:FleetMap]\r\n")
     assert load_fleet(str(tmp_path / "marked.yaml")) == FleetMap.blueprint()
 
 
-def test_what_only_the_plan_can_see_is_told_with_the_robots_line(write: Write) -> None:
+def test_an_error_of_the_plan_has_the_line_of_the_robot(write: Write) -> None:
     path = write(f"robots:\n  - {{name: a, {ROBOT}}}\n  - {{name: b, blueprint: blueprint_modules:Device}}\n")
     with pytest.raises(
-        FleetFileError, match=r"fleet.yaml:3: b/device \(Device\): parameter 'port' \(str\) has to be given"
+        FleetFileError, match=r"fleet.yaml:3: b/device \(Device\): parameter 'port' \(str\) must be set"
     ):
         compile_source(BlueprintSource(config=path))
     with pytest.raises(FleetFileError, match=r"fleet.yaml:3: up/b/device"):

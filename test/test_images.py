@@ -1,4 +1,4 @@
-"""Images between numpy and messages keep every pixel, and say what does not fit."""
+"""Images between numpy and messages keep every pixel; an encoding that does not fit is an error."""
 
 from __future__ import annotations
 

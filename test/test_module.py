@@ -1,4 +1,4 @@
-"""What a module's class body declares, and what the node makes of it."""
+"""A module's class body, and the node that is made from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dimos_ros.declaration import reserved
 class Localizer(Module):
     @rpc
     def where(self) -> float:
-        """Where it is."""
+        """The place of the robot."""
         return 1.0
 
 
@@ -72,7 +72,7 @@ class Worker(Module):
 
 @pytest.fixture
 def spin(context: Any) -> Iterator[Callable[[Node], None]]:
-    """Spins nodes in a thread."""
+    """Spin nodes in a thread."""
     executor = SingleThreadedExecutor(context=context)
     thread = threading.Thread(target=executor.spin)
     thread.start()
@@ -107,6 +107,7 @@ def test_streams_carry_messages_while_the_module_is_active_only(
     spin(worker)
     spin(peer)
     assert words.get_subscription_count() == 0
+    assert worker.words.publisher_count == 0, "an unconfigured module has no subscription"
     worker.trigger_configure()
     assert worker.words.topic == "/robot1/words"
     wait_for(lambda: words.get_subscription_count() == 1 and worker.counts.subscription_count == 1)
@@ -129,6 +130,9 @@ def test_streams_carry_messages_while_the_module_is_active_only(
     wait_for(lambda: words.get_subscription_count() == 1 and worker.counts.subscription_count == 1)
     words.publish(String(data="again"))
     wait_for(lambda: "again" in worker.seen)
+    assert worker.words.publisher_count == 1
+    peer.create_publisher(String, "words", 10)
+    wait_for(lambda: worker.words.publisher_count == 2)
     assert 99 not in got
 
 
@@ -167,7 +171,7 @@ def test_a_callback_that_raises_leaves_the_module_unconfigured_with_its_error(co
 
 
 def test_a_module_uses_its_streams_only_on_an_instance() -> None:
-    with pytest.raises(RuntimeError, match="on a module, not on its class"):
+    with pytest.raises(RuntimeError, match="use it on an instance of the module, not on the class"):
         _ = Out().topic
 
 
@@ -267,10 +271,10 @@ def test_the_list_of_reserved_names_has_all_that_this_rclpy_has() -> None:
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ("In[int]", "int is no ROS message type"),
-        ("In", "In wants its message type"),
-        ("dict[str, int]", "is no stream, parameter or reference"),
-        ("In['nonsense']", "is no ROS message type"),
+        ("In[int]", "int is not a ROS message type"),
+        ("In", "In needs its message type"),
+        ("dict[str, int]", "is not a stream, parameter or reference"),
+        ("In['nonsense']", "is not a ROS message type"),
     ],
 )
 def test_a_declaration_that_cannot_work_is_refused_when_the_class_is_made(annotation: str, message: str) -> None:
@@ -301,7 +305,7 @@ def test_describe_shows_every_declaration() -> None:
     text = Worker.describe()
     for part in ("Counts words.", "in        words", "std_msgs/msg/String", "metres a cell", "Localizer or none"):
         assert part in text
-    assert "Where it is." in Localizer.describe()
+    assert "The place of the robot." in Localizer.describe()
 
 
 def test_the_interface_is_printed_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -312,7 +316,7 @@ def test_the_interface_is_printed_from_the_command_line(capsys: pytest.CaptureFi
     assert main(["dimos_ros.module:Modul"]) == 1
     assert "has no 'Modul'; it has Module" in capsys.readouterr().err
     assert main(["dimos_ros.module:param"]) == 1
-    assert "is no Module subclass" in capsys.readouterr().err
+    assert "is not a Module subclass" in capsys.readouterr().err
 
 
 def test_frames_take_the_prefix(context: Any) -> None:

@@ -1,4 +1,4 @@
-"""ROS naming rules: ours are those of the installed rclpy, and identities have one spelling."""
+"""ROS naming rules: they agree with the installed rclpy, and an identity has one spelling."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_node_names_are_judged_as_rclpy_does() -> None:
     for name in candidates():
         if accepted(names.check_node_name, name):
             assert accepted(validate, name), repr(name)
-        elif "__" not in name and "\x00" not in name:  # ROS's rules forbid the first, C cuts off at the second
+        elif "__" not in name and "\x00" not in name:  # ROS's rules forbid the first; C ends a text at the second
             assert not accepted(validate, name), repr(name)
 
 
@@ -124,14 +124,14 @@ def test_a_namespace_has_one_spelling(written: str, normal: str) -> None:
     "wrong",
     ["//", "/a//", "a//b", "a b", "a/1b", "a__b", "a/__b", "~", "~/a", "ä", 5, None, b"a", ["a"], "x" * 10_000],
 )
-def test_what_is_no_namespace_is_refused_in_a_short_sentence(wrong: object) -> None:
+def test_a_wrong_namespace_is_refused_in_a_short_sentence(wrong: object) -> None:
     with pytest.raises(InvalidNameError) as caught:
         names.normalize_namespace(wrong)  # type: ignore[arg-type]
     assert 10 < len(str(caught.value)) < 300
 
 
 def test_a_refusal_says_what_would_do() -> None:
-    with pytest.raises(InvalidNameError, match=r"'robot 1' is no ROS namespace: .*; 'robot_1' would do"):
+    with pytest.raises(InvalidNameError, match=r"'robot 1' is not a ROS namespace: .*; 'robot_1' would do"):
         names.check_prefix("robot 1")
     with pytest.raises(InvalidNameError, match=r"'1bot' starts with a digit; 'r1bot' would do"):
         names.check_prefix("1bot")
@@ -158,7 +158,7 @@ def test_an_instance_key_is_one_value_however_it_is_spelled() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "/", "a/", "a b", "a/b c", "//a", "ä/b", "a/ä"])
-def test_what_is_no_identity_is_refused(wrong: str) -> None:
+def test_a_wrong_identity_is_refused(wrong: str) -> None:
     with pytest.raises(InvalidNameError):
         InstanceKey.parse(wrong)
 

@@ -1,4 +1,4 @@
-"""Standard ROS parameter files: what they set, on whom, and what is refused with its line."""
+"""Standard ROS parameter files: the parameters and modules they set, and the line in the error of every mistake."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def values(path: str, parameter: str) -> dict[str, Any]:
-    """Who has a parameter after the file, and its value."""
+    """Return the modules that have a parameter after the file is applied, with its value."""
     fleet = apply_params_file(FLEET, path)
     return {str(e.key): e.parameters[parameter] for e in fleet if parameter in e.parameters}
 
@@ -56,7 +56,7 @@ def values(path: str, parameter: str) -> dict[str, Any]:
         ("/*/arm: {ros__parameters: {joints: 3}}", []),
     ],
 )
-def test_a_name_or_wildcard_sets_what_it_means_and_nothing_else(write: Write, text: str, who: list[str]) -> None:
+def test_a_name_or_wildcard_sets_the_modules_it_matches_and_no_others(write: Write, text: str, who: list[str]) -> None:
     assert values(write(text), "resolution") == dict.fromkeys(who, 0.3)
 
 
@@ -141,23 +141,23 @@ def test_a_reference_is_settled_by_its_parameter(write: Write) -> None:
     ("text", "line", "said"),
     [
         ("", 1, "the file is empty"),
-        ("- a\n", 1, "a parameter file is a mapping, not a list"),
+        ("- a\n", 1, "a parameter file must be a mapping, not a list"),
         (
             "/robot1/maper:\n  ros__parameters: {}\n",
             2,
-            "there is no module /robot1/maper here; there are robot1/mapper",
+            "there is no module /robot1/maper in the blueprint; it has robot1/mapper",
         ),
-        ("/robot9:\n  mapper:\n    ros__parameters: {}\n", 3, "there is no module /robot9/mapper here"),
+        ("/robot9:\n  mapper:\n    ros__parameters: {}\n", 3, "there is no module /robot9/mapper in the blueprint"),
         ("/a//b:\n  ros__parameters: {}\n", 2, "there is no module"),
         (
             "/robot1/mapper:\n  resolution: 0.3\n",
             2,
-            "/robot1/mapper/resolution has parameters below 'ros__parameters:'",
+            "the parameters of /robot1/mapper/resolution must stand below 'ros__parameters:'",
         ),
-        ("/robot1/mapper: 5\n", 1, "/robot1/mapper has parameters below 'ros__parameters:'"),
-        ("/robot1/mapper:\n  ros__parameters: [a]\n", 2, "ros__parameters is a mapping, not a list"),
-        ("ros__parameters: {}\n", 1, "ros__parameters stands below a node's name"),
-        ("/:\n  ros__parameters: {}\n", 1, "'/' is no node's name"),
+        ("/robot1/mapper: 5\n", 1, "the parameters of /robot1/mapper must stand below 'ros__parameters:'"),
+        ("/robot1/mapper:\n  ros__parameters: [a]\n", 2, "ros__parameters must be a mapping, not a list"),
+        ("ros__parameters: {}\n", 1, "ros__parameters must stand below a node's name"),
+        ("/:\n  ros__parameters: {}\n", 1, "'/' is not a node's name"),
         (
             "/robot1/mapper:\n  ros__parameters:\n    resolutoin: 0.3\n",
             3,
@@ -173,7 +173,7 @@ def test_a_reference_is_settled_by_its_parameter(write: Write) -> None:
         (
             "/**/mapper:\n  ros__parameters:\n    resolutoin: 0.3\n",
             3,
-            "no module that /**/mapper means has a parameter 'resolutoin'",
+            "no module that matches /**/mapper has a parameter 'resolutoin'",
         ),
         (
             "/**:\n  ros__parameters:\n    resolution: true\n",
@@ -181,14 +181,14 @@ def test_a_reference_is_settled_by_its_parameter(write: Write) -> None:
             "robot1/mapper (Mapper): parameter 'resolution' takes float, not bool",
         ),
         ("/a:\n  ros__parameters: {}\n/a:\n  ros__parameters: {}\n", 3, "'/a' is given twice, first on line 1"),
-        ("/a: {\n", 2, "this is no YAML"),
+        ("/a: {\n", 2, "this is not YAML"),
         (f"/{'x' * 1000}:\n  ros__parameters: {{}}\n", 2, "there is no module"),
         (f"/settings:\n  ros__parameters:\n    {'x' * 1000}: 1\n", 3, "there is no parameter"),
         ("/机器人:\n  ros__parameters: {}\n", 2, "there is no module"),
         ("/settings:\n  ros__parameters:\n    label: 2020-01-01\n", 3, "'label' takes str, not date"),
     ],
 )
-def test_a_mistake_in_a_parameter_file_is_told_with_its_line(write: Write, text: str, line: int, said: str) -> None:
+def test_the_error_of_a_mistake_in_a_parameter_file_has_its_line(write: Write, text: str, line: int, said: str) -> None:
     path = write(text)
     with pytest.raises(BlueprintError, match=re.escape(said)) as caught:
         apply_params_file(FLEET, path)

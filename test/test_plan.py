@@ -1,4 +1,4 @@
-"""The plan: load requests, references, order, and what is refused because it could not run."""
+"""The plan: load requests, references, order, and the blueprints that are refused because they could not run."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ TF = ("/tf:=tf", "/tf_static:=tf_static")
 
 
 def references(blueprint: Blueprint) -> dict[str, str]:
-    """What each reference of the plan means, by ``instance.reference``."""
+    """Return the target of each reference of the plan, by ``instance.reference``."""
     return {f"{i.key}.{name}": target for i in plan(blueprint) for name, target in i.references.items()}
 
 
 def declared(**annotations: object) -> type[Module]:
-    """A module class that is importable as ``blueprint_modules:Made``."""
+    """Make a module class that can be imported as ``blueprint_modules:Made``."""
     cls = type("Made", (Module,), {"__module__": "blueprint_modules", "__annotations__": annotations})
     blueprint_modules.Made = cls  # type: ignore[attr-defined]
     return cls
@@ -64,7 +64,7 @@ def declared(**annotations: object) -> type[Module]:
 # ------------------------------------------------------------------------------------------------ load requests
 
 
-def test_a_load_request_holds_exactly_what_the_module_is_told() -> None:
+def test_a_load_request_holds_exactly_what_the_module_is_given() -> None:
     fleet = autoconnect(robot, Localizer.blueprint()).with_parameters(Mapper, resolution=0.05)
     fleet = fleet.remappings([(Mapper, "scan", "front/scan")]).namespace("robot1", expose={"map"})
     instance = plan(fleet)["robot1/mapper"]
@@ -108,7 +108,7 @@ def test_bases_are_the_module_classes_above_up_to_module_itself() -> None:
 
 def test_a_parameter_that_has_to_be_given_is_missed() -> None:
     with pytest.raises(
-        BlueprintError, match=r"a/device \(Device\): parameter 'port' \(str\) has to be given: Device"
+        BlueprintError, match=r"a/device \(Device\): parameter 'port' \(str\) must be set: Device"
     ) as caught:
         plan(Device.blueprint().namespace("a"))
     assert caught.value.instance == "a/device"
@@ -178,7 +178,7 @@ def test_a_needed_reference_that_nothing_fits_says_what_is_out_of_reach() -> Non
         r"none in a, the global namespace; b/localizer cannot be reached.*'Localizer \| None'",
     ):
         plan(fleet)
-    with pytest.raises(BlueprintError, match="there is none in the global namespace; compose one"):
+    with pytest.raises(BlueprintError, match="there is none in the global namespace; add one to the blueprint"):
         plan(Planner.blueprint())
     with pytest.raises(BlueprintError, match="a/localizer cannot be reached"):
         plan(autoconnect(Planner.blueprint(), Localizer.blueprint().namespace("a")))
@@ -220,7 +220,7 @@ def test_a_chosen_reference_reaches_out_but_not_to_a_sibling() -> None:
     siblings = autoconnect(
         Planner.blueprint(localizer="/b/localizer").namespace("a"), Localizer.blueprint().namespace("b")
     )
-    with pytest.raises(BlueprintError, match="cannot be b/localizer: a module in a refers to others there"):
+    with pytest.raises(BlueprintError, match="cannot be b/localizer: a module in a can refer to modules there"):
         plan(siblings)
     inner = autoconnect(Planner.blueprint(localizer="c/localizer"), Localizer.blueprint().namespace("c")).namespace("a")
     with pytest.raises(BlueprintError, match="cannot be a/c/localizer"):
@@ -229,7 +229,7 @@ def test_a_chosen_reference_reaches_out_but_not_to_a_sibling() -> None:
 
 def test_a_choice_that_is_not_there_or_of_another_kind_lists_what_fits() -> None:
     two = autoconnect(Planner.blueprint(localizer="lokalizer"), Localizer.blueprint(), Mapper.blueprint(localizer=None))
-    with pytest.raises(BlueprintError, match="names 'lokalizer', which is not there; what fits is localizer"):
+    with pytest.raises(BlueprintError, match="names 'lokalizer', which does not exist; these fit: localizer"):
         plan(two)
     with pytest.raises(BlueprintError, match="cannot be mapper: Mapper is not a Localizer"):
         plan(two.remappings([(Planner, "localizer", "mapper")]))
@@ -254,7 +254,7 @@ def test_a_module_is_not_its_own_peer() -> None:
 # ------------------------------------------------------------------------------------------------ order
 
 
-def test_what_is_referred_to_starts_before_who_refers_to_it() -> None:
+def test_a_module_starts_after_the_modules_it_refers_to() -> None:
     fleet = autoconnect(
         Planner.blueprint(), Supervisor.blueprint(target="triggered"), Triggered.blueprint(), Localizer.blueprint()
     )
@@ -309,7 +309,7 @@ def test_two_types_on_one_topic_are_refused_within_a_namespace() -> None:
         BlueprintError,
         match=r"two types meet on topic /a/map: Out 'map' of a/mapper \(Mapper\) is nav_msgs/msg/OccupancyGrid, "
         r"Out 'map' of a/chatter \(Chatter\) is std_msgs/msg/String; "
-        r"move one away: \.remappings\(\[\('chatter', 'map', 'another_map'\)\]\)",
+        r"move one to another topic: \.remappings\(\[\('chatter', 'map', 'another_map'\)\]\)",
     ):
         plan(autoconnect(Mapper.blueprint(), Chatter.blueprint()).namespace("a"))
     assert plan(autoconnect(Mapper.blueprint().namespace("a"), Chatter.blueprint().namespace("b")))
@@ -428,7 +428,7 @@ def test_names_of_running_containers_are_taken() -> None:
     with pytest.raises(BlueprintError, match="/mapper_container is the name of a container"):
         plan(Camera.blueprint(name="mapper_container"), running)
     with pytest.raises(
-        BlueprintError, match=r"its container /fast_mapper_container would have the name of .*which runs"
+        BlueprintError, match=r"its container /fast_mapper_container would have the name of .*which is running"
     ):
         plan(FastMapper.blueprint().dedicated(FastMapper), running)
 
@@ -470,7 +470,7 @@ def test_a_plan_survives_json_exactly() -> None:
     assert after["data"] == bytes(range(256)) and str(after["ratios"]) == "[inf, -inf, -0.0, 1e-300]"
 
 
-def test_load_requests_differ_where_ros_would_be_told_something_else() -> None:
+def test_load_requests_differ_exactly_if_ros_would_get_something_else() -> None:
     request = plan(Settings.blueprint(count=1))["settings"].request
     for parameters in ({"count": 1.0}, {"count": True}, {"count": 2}, {}, {"count": 1, "on": False}, {"count": [1]}):
         assert request != replace(request, parameters=parameters)

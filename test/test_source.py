@@ -97,7 +97,7 @@ def test_robots_are_copies_or_go_to_a_function_that_takes_them() -> None:
         BlueprintSource(blueprint="blueprint_modules:scouts", robots=("a", "b"), arguments={"resolution": "0.5"})
     )
     assert made == scouts(["a", "b"], 0.5)
-    with pytest.raises(BlueprintError, match="blueprint_modules:scouts wants robots: name the robots"):
+    with pytest.raises(BlueprintError, match="blueprint_modules:scouts needs robots: name the robots"):
         load(BlueprintSource(blueprint="blueprint_modules:scouts"))
     with pytest.raises(BlueprintError, match="the robots are named twice"):
         load(BlueprintSource(blueprint="blueprint_modules:scouts", robots=("a",), arguments={"robots": "b"}))
@@ -109,13 +109,13 @@ def test_robots_are_copies_or_go_to_a_function_that_takes_them() -> None:
     ("path", "error", "said"),
     [
         ("", BlueprintError, "there is no blueprint: give its import path"),
-        ("blueprint_modules", ClassNotFoundError, "is no import path"),
-        ("blueprint_modules:", ClassNotFoundError, "is no import path"),
-        (":robot", ClassNotFoundError, "is no import path"),
+        ("blueprint_modules", ClassNotFoundError, "is not an import path"),
+        ("blueprint_modules:", ClassNotFoundError, "is not an import path"),
+        (":robot", ClassNotFoundError, "is not an import path"),
         ("nowhere.at_all:robot", ClassNotFoundError, "there is no Python module"),
         ("blueprint_modules:robbot", ClassNotFoundError, "it has robot"),
         ("blueprint_modules:TF", ClassNotFoundError, "has no 'TF'"),
-        ("math:pi", BlueprintError, "math:pi is float 3.14.*; a Blueprint, a Module class or a function"),
+        ("math:pi", BlueprintError, "math:pi is float 3.14.*; it must be a Blueprint, a Module class or a function"),
         ("enum:Enum", BlueprintError, "a Blueprint, a Module class or a function"),
         ("dimos_ros:Module", BlueprintError, "a subclass"),
         (
@@ -123,9 +123,9 @@ def test_robots_are_copies_or_go_to_a_function_that_takes_them() -> None:
             BlueprintError,
             r"raised RuntimeError: the arm is missing \(.*blueprint_modules.py, line \d+\)",
         ),
-        ("blueprint_modules:forgetful", BlueprintError, "returned None, which is no Blueprint; return autoconnect"),
-        ("blueprint_modules:arm", BlueprintError, "blueprint_modules:arm wants joints"),
-        ("x" * 10_000, ClassNotFoundError, "is no import path"),
+        ("blueprint_modules:forgetful", BlueprintError, "returned None, which is not a Blueprint; return autoconnect"),
+        ("blueprint_modules:arm", BlueprintError, "blueprint_modules:arm needs joints"),
+        ("x" * 10_000, ClassNotFoundError, "is not an import path"),
         ("机器人:robot", ClassNotFoundError, "there is no Python module"),
         ("..x:y", Exception, "."),
     ],
@@ -153,7 +153,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, Any], said: 
 
 
 def test_a_blueprint_takes_no_arguments() -> None:
-    with pytest.raises(BlueprintError, match="no function, so it takes no arguments"):
+    with pytest.raises(BlueprintError, match="not a function, so it takes no arguments"):
         load(BlueprintSource(blueprint="blueprint_modules:robot", arguments={"x": 1}))
     with pytest.raises(BlueprintError, match="with a fleet file, arguments are given in it"):
         load(BlueprintSource(config="fleet.yaml", arguments={"x": 1}))
@@ -271,7 +271,7 @@ def test_a_source_survives_json_exactly() -> None:
         ({"blueprint": 5}, "blueprint is text"),
         ({"config": None}, "config is text"),
         ({"robots": "a,a"}, "named twice"),
-        ({"namespace": "a b"}, "no ROS namespace"),
+        ({"namespace": "a b"}, "not a ROS namespace"),
         ({"parameters": []}, "parameters are a mapping by name"),
         ({"parameters": {"mapper": 5}}, "parameters of 'mapper' are a mapping"),
         ({"parameters": {5: {}}}, "parameters are a mapping by name"),
@@ -294,7 +294,7 @@ def test_a_log_level_has_one_spelling(written: str, name: str) -> None:
 
 
 def test_a_value_that_json_cannot_hold_is_refused_when_it_is_sent() -> None:
-    with pytest.raises(BlueprintError, match="is object, which no parameter holds"):
+    with pytest.raises(BlueprintError, match="is object, which a parameter cannot hold"):
         BlueprintSource(arguments={"x": object()}).to_dict()
 
 

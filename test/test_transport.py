@@ -1,4 +1,4 @@
-"""The transport of the processes that we start: images arrive, all are found, nothing is left over or let out."""
+"""The transport of started processes: images arrive, processes find each other, and nothing is left over or leaks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def profile(environment: dict[str, str], sends_images: bool, free: int = PLENTY,
 # ---------------------------------------------------------------------------------------------------- which profile
 
 
-def test_only_who_sends_images_takes_memory_for_them() -> None:
+def test_only_a_process_that_sends_images_takes_memory_for_them() -> None:
     assert profile(LOCAL, True) == "images.xml"
     assert profile(LOCAL, False) == "peers.xml"
     assert profile({"ROS_DISTRO": "jazzy", "ROS_LOCALHOST_ONLY": "1"}, False) == "peers.xml"
@@ -70,7 +70,7 @@ def test_participants_are_counted_by_their_ports(domain: int) -> None:
         assert participants_here(str(domain)) == 2
 
 
-def test_containers_are_introduced_where_somebody_introduces_them_and_discovery_is_local() -> None:
+def test_containers_are_introduced_if_there_is_an_introducer_and_discovery_is_local() -> None:
     found = variables(LOCAL, False, PLENTY, introducer=7472)
     assert found["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("fleet.xml")
     assert found["DIMOS_ROS_INTRODUCER_PORT"] == "7472"
@@ -84,7 +84,7 @@ def test_containers_are_introduced_where_somebody_introduces_them_and_discovery_
     assert variables({}, False, PLENTY, introducer=7472) == variables({}, False, PLENTY)
 
 
-def test_how_far_discovery_goes_is_afterwards_what_the_user_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_range_of_discovery_is_restored_to_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*USERS_CHOICE, "ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS", "RMW_IMPLEMENTATION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -123,7 +123,7 @@ def test_the_variable_has_the_name_that_the_distribution_knows() -> None:
     assert list(variables({**LOCAL, "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}, True, PLENTY))
 
 
-def test_images_are_told_from_other_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_distinguished_from_other_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     definitions = {
         "sensor_msgs/msg/Image": "# pixels\n\nuint32 height\nuint8[] data   # rows\n",
         "sensor_msgs/msg/LaserScan": "float32[] ranges\nuint8[16] id\nuint8[<=8] few\n",
@@ -141,7 +141,7 @@ def test_images_are_told_from_other_messages(tmp_path: Path, monkeypatch: pytest
     assert large == {"sensor_msgs/msg/Image", "own_msgs/msg/Pair", "own_msgs/msg/Pairs"}
 
 
-def test_images_are_told_from_other_messages_of_this_ros() -> None:
+def test_images_are_distinguished_from_other_messages_of_this_ros() -> None:
     pytest.importorskip("rclpy", reason="needs ROS messages")
     assert all(carries_bytes(f"sensor_msgs/msg/{name}") for name in ("Image", "CompressedImage", "PointCloud2"))
     others = ("sensor_msgs/msg/LaserScan", "nav_msgs/msg/OccupancyGrid", "visualization_msgs/msg/MarkerArray")
@@ -178,7 +178,7 @@ HOLD = (
 
 
 class Started:
-    """A process of a test, a line at a time."""
+    """A process of a test, read line by line."""
 
     def __init__(self, script: str, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -196,7 +196,7 @@ class Started:
         return next((line.strip() for line in self.process.stdout if not line.startswith("\x1b")), "")
 
     def end(self) -> None:
-        """Have it end by itself, and wait for that."""
+        """Ask the process to end by itself, and wait for its end."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(30)
@@ -204,7 +204,7 @@ class Started:
 
 @pytest.fixture
 def start(domain: int) -> Iterator[Callable[..., Started]]:
-    """Starts processes on a domain of the test's own and ends what is left of them."""
+    """Start processes on a domain of the test's own; end those that are left."""
     pytest.importorskip("rclpy", reason="needs rclpy")
     started: list[Started] = []
 
@@ -296,7 +296,7 @@ PUBLISH = (
     for number in range(5):
         image.header.stamp.sec = number
         publisher.publish(image)
-        # The next one goes out when this one is there, or has had time to be: how fast the machine is does not count.
+        # Send the next one when this one has arrived or has had time to, so that the machine's speed does not matter.
         spin(lambda: number in arrived, float(sys.argv[3]))
     print(len(arrived) - 1, flush=True)
 """
@@ -339,7 +339,7 @@ CROWD = """
                 time.sleep(0.1)
             os.write(tell, (json.dumps(len(seen)) + "\\n").encode())
             os.read(hold, 1)
-            os._exit(0)  # all leaving at once, Fast DDS 2.14 may wait for itself for ever
+            os._exit(0)  # if all leave at once, Fast DDS 2.14 may wait for itself for ever
     os.close(hold)
     with os.fdopen(answers) as lines:
         print(json.dumps([json.loads(lines.readline()) for _ in range(count)]), flush=True)
@@ -353,14 +353,14 @@ CROWD = """
 
 def test_forty_processes_of_one_machine_find_each_other(start: Callable[..., Started]) -> None:
     crowd = start(CROWD, "40")
-    # By default those from the 33rd on miss each other. On a busy machine Fast DDS may miss one for ever, anyway, and
-    # one may miss many.
+    # By default the processes from the 33rd on miss each other. On a busy machine Fast DDS may miss one for ever in any
+    # case, and one process may miss many.
     seen = json.loads(crowd.line())
     assert len([number for number in seen if number >= 38]) >= 38, seen
     assert crowd.process.wait(60) == 0
 
 
-# A machine of its own with a second interface, and a capture of all that is sent to that while two processes talk.
+# A network namespace with a second interface, and a capture of all packets on that interface while two processes talk.
 OUTSIDE = """
     import os, socket, subprocess, sys
     from dimos_ros.transport.introducer import Introducer
@@ -388,7 +388,7 @@ OUTSIDE = """
                 frame = capture.recv(2048)
             except BlockingIOError:
                 break
-            if frame[12:14] in (b"\\x08\\x00", b"\\x08\\x06"):  # IPv4, or who has that address
+            if frame[12:14] in (b"\\x08\\x00", b"\\x08\\x06"):  # IPv4 or ARP
                 sent.append(frame)
     print(arrived, len(sent), flush=True)
 """

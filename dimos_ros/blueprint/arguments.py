@@ -1,4 +1,4 @@
-"""Arguments of a blueprint function: checked against its signature, text converted by its hints."""
+"""Arguments of a blueprint function: checked against its signature; text is converted by its type hints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import LONGEST_LIST, listed, shortened, shown
 
 _TRUE, _FALSE, _NONE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}, {"", "none", "null", "~"}
 _SCALARS = {bool, int, float, str}
@@ -28,14 +28,14 @@ class BadArgumentError(BlueprintError):
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
-    """Whether a function has a parameter of that name."""
+    """Return whether a function has a parameter of that name."""
     return name in inspect.signature(function).parameters
 
 
 def bind(function: Callable[..., Any], given: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Keyword arguments for ``function``. ``what`` names it in errors.
+    """Return keyword arguments for ``function``, converted by its type hints. ``what`` names it in errors.
 
-    Raises BadArgumentError for one that is unknown or of another type, BlueprintError for one that is missing.
+    Raises BadArgumentError for an unknown argument or one of another type, BlueprintError for a missing one.
     """
     parameters = inspect.signature(function).parameters
     kinds = inspect.Parameter
@@ -45,26 +45,27 @@ def bind(function: Callable[..., Any], given: Mapping[str, Any], what: str) -> d
     bound = {}
     for name, value in given.items():
         if name not in named and not takes_any:
-            known = nearest(str(name)[:80], named) or "none"
-            raise BadArgumentError(f"{what} has no argument {str(name)!r:.80}; its arguments: {known}", name)
+            known = listed(named, like=str(name))
+            raise BadArgumentError(f"{what} has no argument {shown(str(name))}; its arguments: {known}", name)
         hint = hints.get(name, Any)
         if hint is Any and name in named and type(named[name].default) in _SCALARS:
             hint = type(named[name].default)
         try:
             bound[name] = convert(value, hint)
         except (ValueError, TypeError) as error:
-            found = f"{type(value).__name__} {value!r:.80}{f': {error}' if str(error) else '':.200}"
+            why = f": {shortened(str(error), LONGEST_LIST)}" if str(error) else ""
+            found = f"{type(value).__name__} {shown(value)}{why}"
             text = f"{what}: argument {name!r} takes {_hint_text(hint)}, not {found}"
             raise BadArgumentError(text, name) from None
     missing = [n for n, p in named.items() if p.default is kinds.empty and n not in bound]
     if missing:
         advice = ": name the robots" if missing == ["robots"] else ""
-        raise BlueprintError(f"{what} wants {', '.join(missing)}{advice}")
+        raise BlueprintError(f"{what} needs {', '.join(missing)}{advice}")
     return bound
 
 
 def convert(value: Any, hint: Any) -> Any:
-    """``value`` as ``hint`` says, text being read. Raises ValueError or TypeError."""
+    """Return ``value`` converted to the type ``hint``; text is parsed. Raises ValueError or TypeError."""
     origin, members = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is inspect.Parameter.empty:
         return value
@@ -100,7 +101,7 @@ def convert(value: Any, hint: Any) -> Any:
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
-    except Exception:  # a name that is imported for type checking alone: then values go as they are
+    except Exception:  # a hint names something imported for type checking alone: do not convert then
         return {}
 
 
@@ -114,7 +115,7 @@ def _nothing(value: Any) -> None:
 
 
 def _one_of(value: Any, members: tuple[Any, ...]) -> Any:
-    """The first member that takes the value. Text comes late, since it takes everything, and then is not none."""
+    """Try the members of a Union in order: str almost last, because it accepts anything, and None last."""
     if value is None and type(None) in members:
         return None
     for member in sorted(members, key=lambda member: 2 if member is type(None) else 1 if member is str else 0):
@@ -158,7 +159,7 @@ def _collection(value: Any, kind: type, members: tuple[Any, ...]) -> Any:
         raise TypeError
     fixed = kind is tuple and members and Ellipsis not in members
     if fixed and len(members) != len(value):
-        raise ValueError(f"{len(members)} values are wanted")
+        raise ValueError(f"it needs {len(members)} values")
     hints = members if fixed else (members[:1] or (Any,)) * len(value)
     items = [convert(item, hint) for item, hint in zip(value, hints, strict=True)]
     concrete = next((c for c in (tuple, set, frozenset) if kind is c), list)

@@ -1,6 +1,6 @@
 """``Blueprint``: an immutable composition of modules, and ``autoconnect``, which joins them.
 
-Streams meet by name within a namespace; ``.namespace()`` puts a whole blueprint into one of its own.
+Streams of one name in one namespace share a topic. ``.namespace()`` puts a whole blueprint into a namespace.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from dimos_ros.exceptions import BlueprintError, InvalidNameError
 from dimos_ros.loading.values import FrozenMap
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import check_prefix, check_topic, node_name_of
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed, shown
 
 Selector: TypeAlias = type[Declared] | str
-"""Which modules of a blueprint: a class (and its subclasses), a node name, or a path such as ``robot1/mapper``."""
+"""A choice of modules in a blueprint: a class (and its subclasses), a node name, or a path like ``robot1/mapper``."""
 
 Remapping: TypeAlias = tuple[Selector, str, ReferenceChoice]
 
 
 @dataclass(frozen=True, repr=False)
 class Blueprint:
-    """Modules and how they are wired. Every method returns a new blueprint.
+    """A composition of modules with their wiring. It cannot change: every method returns a new blueprint.
 
-    Made by ``SomeModule.blueprint()`` and :func:`autoconnect`.
+    ``SomeModule.blueprint()`` and :func:`autoconnect` make one.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -47,56 +47,55 @@ class Blueprint:
         return iter(self.entries)
 
     def __getitem__(self, name: str) -> Entry:
-        """The entry of ``mapper`` or ``robot1/mapper``. Raises BlueprintError."""
+        """Return the entry of ``mapper`` or ``robot1/mapper``. Raises BlueprintError if there is none, or several."""
         found = self.select(name)
         if len(found) > 1:
-            raise BlueprintError(f"{name!r} is any of {', '.join(str(entry.key) for entry in found)}")
+            raise BlueprintError(f"{shown(name)} could be any of {listed(str(entry.key) for entry in found)}")
         return found[0]
 
     def namespace(self, prefix: str, expose: Iterable[str] = ()) -> Blueprint:
-        """The blueprint under a namespace: its nodes, topics and references are its own.
+        """Return the blueprint under a namespace, with nodes, topics and references of its own.
 
-        ``expose`` names topics, as they are seen here before the prefix, that keep their names, which is how
-        data crosses a namespace on purpose. Absolute topics keep theirs in any case.
-        Raises InvalidNameError for a prefix that ROS refuses or names that become too long, and BlueprintError
-        for an ``expose`` that is no topic of the blueprint.
+        Topics in ``expose``, written without the prefix, keep their names, so that data crosses the namespace on
+        purpose. Absolute topics always keep theirs. Raises InvalidNameError if ROS refuses the prefix or a name
+        becomes too long, BlueprintError if ``expose`` names a topic that the blueprint does not have.
         """
         prefix = check_prefix(prefix)
         exposed = self._exposed(expose)
         return Blueprint(tuple(entry.below(prefix, exposed) for entry in self.entries))
 
     def remappings(self, remappings: Iterable[Remapping]) -> Blueprint:
-        """Move streams to other topics and settle references.
+        """Return the blueprint with streams moved to other topics and targets chosen for references.
 
-        Each is ``(module, stream, topic)``, the topic relative to the module's namespace or absolute, or
-        ``(module, reference, instance)``, the instance's name or class. Raises BlueprintError for one that
-        matches nothing.
+        A remapping is ``(module, stream, topic)`` or ``(module, reference, instance)``. The topic is absolute or
+        relative to the module's namespace; the instance is given by name or class. Raises BlueprintError for a
+        remapping that matches nothing.
         """
         if isinstance(remappings, (str, tuple)):
             raise BlueprintError(
-                f".remappings() takes a list: .remappings([(Mapper, 'scan', 'laser')]), not {remappings!r:.80}"
+                f".remappings() takes a list: .remappings([(Mapper, 'scan', 'laser')]), not {shown(remappings)}"
             )
         result = self
         for remapping in remappings:
             if not isinstance(remapping, (tuple, list)) or len(remapping) != 3:
-                raise BlueprintError(f"a remapping is (module, old name, new name), not {remapping!r:.80}")
+                raise BlueprintError(f"a remapping must be (module, old name, new name), not {shown(remapping)}")
             selector, old, new = remapping
             result = result._changed(selector, functools.partial(_remapped, old=old, new=new))
         return result
 
     def with_parameters(self, module: Selector, /, **parameters: Any) -> Blueprint:
-        """Set parameters of modules that are here already.
+        """Return the blueprint with parameters of one or more of its modules set.
 
         Raises BlueprintError for an unknown module or parameter, or a value that does not fit.
         """
         return self._changed(module, lambda entry: entry.with_parameters(parameters))
 
     def disabled(self, *modules: Selector) -> Blueprint:
-        """Leave modules out of the plan. Raises BlueprintError for one that is not here."""
+        """Return the blueprint with modules left out of the plan. Raises BlueprintError for an unknown module."""
         return self._all_changed(modules, lambda entry: replace(entry, enabled=False))
 
     def dedicated(self, *modules: Selector) -> Blueprint:
-        """Give each of these modules a process of its own. Raises BlueprintError for one that is not here."""
+        """Return the blueprint with a process for each of some modules. Raises BlueprintError for an unknown module."""
         return self._all_changed(modules, lambda entry: replace(entry, dedicated=True))
 
     def _all_changed(self, modules: tuple[Selector, ...], change: Callable[[Entry], Entry]) -> Blueprint:
@@ -115,18 +114,18 @@ class Blueprint:
         return any(isinstance(selector, type) and issubclass(entry.module, selector) for entry in self.entries)
 
     def select(self, selector: Selector) -> list[Entry]:
-        """The entries that a class, a node name, a path or a class's name means. Raises BlueprintError if none."""
+        """Return the entries of a class, node name, path or class name. Raises BlueprintError if there are none."""
         if isinstance(selector, str):
             found = self._named(selector)
         elif isinstance(selector, type) and issubclass(selector, Declared):
             found = [entry for entry in self.entries if issubclass(entry.module, selector)]
         else:
-            raise BlueprintError(f"a module is given as its class or its name, not as {selector!r:.80}")
+            raise BlueprintError(f"a module must be given as its class or its name, not as {shown(selector)}")
         if not found:
             asked = selector if isinstance(selector, str) else node_name_of(selector.__name__)
-            shown = repr(selector)[:80] if isinstance(selector, str) else selector.__name__
-            names = nearest(asked[:80], (str(entry.key) for entry in self.entries))
-            raise BlueprintError(f"there is no module {shown} in this blueprint; it has {names[:500] or 'none'}")
+            written = shown(selector) if isinstance(selector, str) else selector.__name__
+            names = listed((str(entry.key) for entry in self.entries), like=asked)
+            raise BlueprintError(f"there is no module {written} in this blueprint; it has {names}")
         return found
 
     def _named(self, name: str) -> list[Entry]:
@@ -136,7 +135,7 @@ class Blueprint:
 
     def _exposed(self, expose: Iterable[str]) -> frozenset[str]:
         if isinstance(expose, (str, bytes)) or not isinstance(expose, Iterable):
-            raise BlueprintError(f"expose takes a set of topics: expose={{{expose!r:.80}}}")
+            raise BlueprintError(f"expose takes a set of topics: expose={{{shown(expose)}}}")
         wanted = list(expose)
         if not wanted:
             return frozenset()
@@ -144,28 +143,28 @@ class Blueprint:
         for topic in wanted:
             if isinstance(topic, str) and topic in topics and not topic.startswith("/"):
                 continue
-            raise BlueprintError(f"expose {topic!r:.80} matches no stream{self._why_not_exposed(topic, topics)}")
+            raise BlueprintError(f"expose {shown(topic)} matches no stream{self._why_not_exposed(topic, topics)}")
         return frozenset(wanted)
 
     def _why_not_exposed(self, topic: Any, topics: set[str]) -> str:
         if not isinstance(topic, str):
-            return ": a topic is text"
+            return ": a topic must be text"
         if topic in topics:
-            return f": {topic!r} is absolute, and outside of any namespace as it is"
+            return f": {topic!r} is absolute, and so outside of any namespace already"
         if topic.startswith("/") and topic[1:] in topics:
-            return f"; topics are written as they are seen within: {topic[1:]!r}"
+            return f"; write the topic without the namespace and its slash: {topic[1:]!r}"
         moved = [f"{e}'s is on {e.topics[topic]!r}" for e in self.entries if topic in e.topics]
         if moved:
-            return f"'s topic: {', '.join(moved)[:300]}"
-        return f"; there are {nearest(topic[:80], (t for t in topics if not t.startswith('/')))[:500] or 'no topics'}"
+            return f"'s topic: {listed(moved)}"
+        relative = [t for t in topics if not t.startswith("/")]
+        return f"; there are {listed(relative, like=topic) if relative else 'no topics'}"
 
 
 def autoconnect(*blueprints: Blueprint, replace: bool = False) -> Blueprint:
-    """Join blueprints: streams of one name in one namespace meet.
+    """Join blueprints; streams of one name in one namespace share a topic.
 
-    One instance is kept for each namespace and name: a later one replaces an earlier one of the same class or of
-    a class above its own. A replacement by another class has to be meant: ``replace=True``.
-    Raises BlueprintError where it is not.
+    One instance is kept for each namespace and name. A later one replaces an earlier one of the same class or of a
+    base class. Raises BlueprintError if it would replace another class, unless ``replace`` allows it.
     """
     kept: dict[InstanceKey, Entry] = {}
     for blueprint in blueprints:
@@ -186,14 +185,14 @@ def autoconnect(*blueprints: Blueprint, replace: bool = False) -> Blueprint:
 def of_module(
     module: type[Declared], name: str | None = None, parameters: Mapping[str, Any] = MappingProxyType({})
 ) -> Blueprint:
-    """The blueprint of one instance; what ``Module.blueprint()`` returns. Raises BlueprintError."""
+    """Return the blueprint of one instance, as ``Module.blueprint()`` does. Raises BlueprintError."""
     check_module_class(module)
     try:
         key = InstanceKey("", node_name_of(module.__name__) if name is None else name)
     except InvalidNameError as error:
         if name is not None:
             raise InvalidNameError(f"{module.__name__}.blueprint(name=…): {error}") from None
-        raise InvalidNameError(f"{module.__name__} gives no node name, pass one as name=…: {error}") from None
+        raise InvalidNameError(f"{module.__name__} does not make a node name; pass one as name=…: {error}") from None
     streams = module.interface().streams
     for stream in streams:
         check_topic(stream, f"{key} ({module.__name__}): stream {stream!r}")
@@ -206,7 +205,7 @@ def of_module(
 def as_blueprint(
     given: Blueprint | type[Declared], name: str | None = None, parameters: Mapping[str, Any] = MappingProxyType({})
 ) -> Blueprint:
-    """A blueprint as it is, or that of one instance of a module class, which may override ``blueprint()``."""
+    """Return a blueprint itself, or the blueprint of a module class, which may override ``blueprint()``."""
     if isinstance(given, Blueprint):
         return given
     make = getattr(given, "blueprint", None)
@@ -219,8 +218,8 @@ def _remapped(entry: Entry, old: Any, new: Any) -> Entry:
         return entry.with_topic(old, new)
     if isinstance(old, str) and old in interface.references:
         return entry.with_reference(old, new)
-    known = nearest(str(old)[:80], [*interface.streams, *interface.references])
-    raise BlueprintError(f"{entry}: {old!r:.80} is neither a stream nor a reference of it; it has {known or 'none'}")
+    known = listed([*interface.streams, *interface.references], like=str(old))
+    raise BlueprintError(f"{entry}: {shown(old)} is neither a stream nor a reference of it; it has {known}")
 
 
 def _no_blueprint(found: Any, taker: str) -> str:
@@ -228,11 +227,11 @@ def _no_blueprint(found: Any, taker: str) -> str:
         return f"{taker} takes blueprints: {found.__name__}.blueprint(), not the class {found.__name__}"
     if isinstance(found, Iterable) and not isinstance(found, (str, bytes)):
         return f"{taker} takes blueprints one by one: {taker}(*blueprints)"
-    return f"{taker} takes blueprints, not {found!r:.80}"
+    return f"{taker} takes blueprints, not {shown(found)}"
 
 
 def check_blueprint(found: Any, taker: str) -> Blueprint:
-    """``found`` if it is a Blueprint; else BlueprintError with what would be."""
+    """Return ``found`` if it is a Blueprint. Raises BlueprintError, which says what ``taker`` takes."""
     if not isinstance(found, Blueprint):
         raise BlueprintError(_no_blueprint(found, taker))
     return found

@@ -1,4 +1,4 @@
-"""Which classes a container can load, by what path, and what they are."""
+"""Checks that a container can load a class by its import path, and the paths of its bases."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from dimos_ros.declaration.declared import Declared, ancestors_of
 from dimos_ros.exceptions import BlueprintError
-from dimos_ros.naming.import_path import path_of
+from dimos_ros.naming.import_path import LONGEST_PATH, path_of
+from dimos_ros.naming.wording import shown
 
 
 def check_module_class(candidate: Any) -> None:
-    """Raise BlueprintError unless ``candidate`` is a Module subclass that can be named by an import path."""
+    """Raise BlueprintError unless ``candidate`` is a Module subclass that an import path can name."""
     if not (isinstance(candidate, type) and issubclass(candidate, Declared)):
-        raise BlueprintError(f"{candidate!r:.200} is no Module subclass")
+        raise BlueprintError(f"{shown(candidate, LONGEST_PATH)} is not a Module subclass")
     if candidate._is_base:
         raise BlueprintError(f"{candidate.__name__} itself does nothing; make a blueprint of a subclass")
     name = candidate.__qualname__
@@ -31,22 +32,22 @@ def check_module_class(candidate: Any) -> None:
 
 
 def check_importable(module: type[Declared], owner: str) -> None:
-    """Raise BlueprintError if the import path of a class leads to something else than the class."""
+    """Raise BlueprintError if the import path of a class does not lead to the class."""
     path = path_of(module)
     try:
         python_module: Any = sys.modules[module.__module__]
         found = reduce(getattr, module.__qualname__.split("."), python_module)
     except (KeyError, AttributeError):
         raise BlueprintError(
-            f"{owner}: a container cannot import {path}: the class was made there, but is not there under that name"
+            f"{owner}: a container cannot import {path}: the Python module does not have the class under that name"
         ) from None
     if found is not module:
         raise BlueprintError(
-            f"{owner}: {path} now names another class (defined twice, decorated or reloaded), "
-            "and a container would load that one; give each class a name of its own"
+            f"{owner}: {path} now names another class (defined twice, decorated or reloaded), which a container would "
+            "load instead; give each class a name of its own"
         )
 
 
 def base_paths(module: type) -> tuple[str, ...]:
-    """Import paths of a class and of the module classes that it is derived from, its own first."""
+    """Return the import paths of a class and of the module classes above it, its own first."""
     return tuple(path_of(base) for base in ancestors_of(module)) or (path_of(module),)

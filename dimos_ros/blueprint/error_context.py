@@ -1,4 +1,4 @@
-"""Errors that carry the instance which they are about."""
+"""Adding the instance to an error that was raised about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dimos_ros.naming.instance_key import InstanceKey
 
 @contextlib.contextmanager
 def about(key: InstanceKey) -> Iterator[None]:
-    """A BlueprintError raised within is about this instance, so that who knows where it was written can say so."""
+    """Attach the instance to any BlueprintError raised inside, so that a caller can find its line in a file."""
     try:
         yield
     except BlueprintError as error:

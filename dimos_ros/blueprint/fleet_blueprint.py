@@ -1,4 +1,4 @@
-"""From a fleet file to the blueprint that it describes."""
+"""Making the blueprint that a fleet file describes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dimos_ros.blueprint.fleet_file import FleetFile, Member, parse_fleet
 from dimos_ros.blueprint.imported_blueprint import blueprint_of
 from dimos_ros.blueprint.located_yaml import Key, Located
 from dimos_ros.exceptions import FleetFileError
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed, shown
 
 
 def load_fleet(path: str, robots: Sequence[str] = (), blueprint: str = "") -> Blueprint:
-    """The blueprint of a fleet file.
+    """Return the blueprint of a fleet file.
 
-    ``robots`` chooses some of those in the file; ``blueprint`` is for robots of which the file does not say one.
-    Raises FleetFileError, whose message starts with ``file:line:``.
+    ``robots`` chooses some robots of the file, by name; without it all enabled ones are taken. ``blueprint`` is for
+    robots to which the file gives none. Raises FleetFileError, whose message starts with ``file:line:``.
     """
     return _build(parse_fleet(path), tuple(robots), blueprint)
 
@@ -39,13 +39,13 @@ def _build(fleet: FleetFile, wanted: tuple[str, ...], fallback: str) -> Blueprin
 
 
 def _chosen(fleet: FleetFile, wanted: tuple[str, ...]) -> list[Member]:
-    """The robots to run: those asked for, or all that are enabled."""
+    """Return the robots to run: those in ``wanted``, or all that are enabled."""
     enabled = [r for r in fleet.robots if (fleet.defaults.enabled if r.enabled is None else r.enabled) is not False]
     by_name = {robot.name: robot for robot in fleet.robots}
     for name in wanted:
         if name not in by_name:
-            known = nearest(name[:80], by_name)[:500]
-            raise FleetFileError(f"{fleet.path}:1: there is no robot {name!r:.80} in the file; it has {known}")
+            known = listed(by_name, like=name)
+            raise FleetFileError(f"{fleet.path}:1: there is no robot {shown(name)} in the file; it has {known}")
         if by_name[name] not in enabled:
             raise by_name[name].place.fault(f"robot {name!r} is not enabled")
     return [robot for robot in enabled if not wanted or robot.name in wanted]
@@ -55,12 +55,12 @@ def _joined(fleet: Blueprint, member: Blueprint, said: Member) -> Blueprint:
     there = {entry.key for entry in fleet}
     for entry in member:
         if entry.key in there:
-            raise said.place.fault(f"there is a module {entry.key} already; give this one another namespace")
+            raise said.place.fault(f"there is already a module {entry.key}; give this one another namespace")
     return autoconnect(fleet, member)
 
 
 class _Defaults:
-    """The defaults, and which of them some robot took."""
+    """The defaults, and a record of those that no robot has used."""
 
     def __init__(self, said: Member) -> None:
         self.said = said
@@ -68,13 +68,13 @@ class _Defaults:
             id(place): (place, what)
             for place, what in (
                 *(
-                    (value, f"module {str(m)!r:.80}")
+                    (value, f"module {shown(str(m))}")
                     for m, values in said.parameters.items()
                     for value in values.values()
                 ),
-                *((remapping, f"module {remapping.value[0].value!r:.80}") for remapping in said.remappings),
-                *((module, f"module {module.value!r:.80}") for module in (*said.disabled, *said.dedicated)),
-                *((topic, f"topic {topic.value!r:.80}") for topic in said.expose or ()),
+                *((remapping, f"module {shown(remapping.value[0].value)}") for remapping in said.remappings),
+                *((module, f"module {shown(module.value)}") for module in (*said.disabled, *said.dedicated)),
+                *((topic, f"topic {shown(topic.value)}") for topic in said.expose or ()),
             )
         }
 
@@ -82,7 +82,7 @@ class _Defaults:
         self._unused.pop(id(place), None)
 
     def applied(self, blueprint: Blueprint) -> Blueprint:
-        """The blueprint with those defaults that concern a module of it."""
+        """Return the blueprint with those defaults that name one of its modules."""
         said = self.said
         fitting = replace(
             said,
@@ -99,7 +99,7 @@ class _Defaults:
         return _adjusted(blueprint, fitting)
 
     def exposed(self, blueprint: Blueprint) -> list[str]:
-        """The default topics to expose that the blueprint has."""
+        """Return those default topics to expose that the blueprint has."""
         topics = {topic for entry in blueprint for topic in entry.topics.values()}
         fitting = [topic for topic in self.said.expose or () if topic.value in topics]
         for topic in fitting:
@@ -107,7 +107,7 @@ class _Defaults:
         return [topic.value for topic in fitting]
 
     def check_used(self) -> None:
-        """Raise FleetFileError for a default that concerns no robot."""
+        """Raise FleetFileError for a default that no robot has used."""
         for place, what in self._unused.values():
             raise place.fault(f"no robot of the file has a {what}")
 
@@ -116,7 +116,7 @@ def _robot_blueprint(robot: Member, defaults: _Defaults, fallback: str) -> Bluep
     said = defaults.said
     path = robot.blueprint or said.blueprint or fallback
     if not path:
-        raise robot.place.fault(f"robot {robot.name!r:.80} has no blueprint, and defaults name none")
+        raise robot.place.fault(f"robot {shown(robot.name)} has no blueprint, and the defaults have none either")
     own = robot.blueprint in (None, said.blueprint or fallback)
     arguments = {**(said.arguments if own else {}), **robot.arguments}
     blueprint = _adjusted(defaults.applied(_imported(path, arguments, robot, ())), robot)
@@ -132,7 +132,7 @@ def _shared_blueprint(shared: Member, robots: Sequence[str]) -> Blueprint:
     if shared.namespace:
         return _in_namespace(blueprint, shared)
     if shared.expose:
-        raise shared.expose[0].fault("there is nothing to expose: a shared blueprint without namespace has no prefix")
+        raise shared.expose[0].fault("there is nothing to expose: without a namespace the topics get no prefix")
     return blueprint
 
 
@@ -147,7 +147,7 @@ def _imported(path: str, arguments: dict[Key, Located], said: Member, robots: Se
 
 
 def _adjusted(blueprint: Blueprint, said: Member) -> Blueprint:
-    """The blueprint with parameters, remappings and the rest of what a member says of its modules."""
+    """Return the blueprint with the parameters, remappings and other settings of a robot or the defaults."""
     for module, values in said.parameters.items():
         with said.place.blamed(module.line):
             blueprint.select(module)

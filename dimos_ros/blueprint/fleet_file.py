@@ -1,8 +1,8 @@
-"""A fleet of mixed robots from a YAML file, checked as strictly as Python, with the line in every error.
+"""A fleet file: YAML that describes a fleet of mixed robots. It is checked strictly; every error gives the line.
 
 ::
 
-    defaults:                          # what robots share; a robot's own word goes over it
+    defaults:                          # for all robots; a robot's own settings override them
       blueprint: my_pkg.robots:scout
       expose: [map]
     robots:
@@ -13,7 +13,7 @@
     shared:                            # outside of the robots' namespaces
       - my_pkg.robots:FleetMap
 
-A default parameter, remapping or exposed topic goes to the robots that have such a module or topic.
+A default parameter, remapping or exposed topic applies to the robots that have that module or topic.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from typing import Any
 from dimos_ros.blueprint.located_yaml import Key, Located, read
 from dimos_ros.exceptions import FleetFileError
 from dimos_ros.naming.names import check_prefix, normalize_namespace
+from dimos_ros.naming.wording import shown
 
 _COMMON = ("blueprint", "arguments", "parameters", "remappings", "expose", "disabled", "dedicated", "enabled")
 
 
 @dataclass(frozen=True)
 class Member:
-    """A robot, a shared blueprint, or the defaults, as the file says it. ``None`` was not said."""
+    """A robot, a shared blueprint, or the defaults, as the file has them. ``None`` is not in the file."""
 
     place: Located
     name: str = ""
@@ -47,7 +48,7 @@ class Member:
 
 @dataclass(frozen=True)
 class FleetFile:
-    """A fleet file as data; nothing is imported yet."""
+    """A fleet file as data; no blueprint is imported yet."""
 
     path: str
     defaults: Member
@@ -56,7 +57,7 @@ class FleetFile:
 
 
 def place_of(path: str, instance: str) -> str:
-    """``file:line`` of the robot that an instance (``robot1/mapper``) of a fleet file belongs to, or of the file."""
+    """Return ``file:line`` of the robot of an instance (``robot1/mapper``); line 1 if no robot has it."""
     for robot in parse_fleet(path).robots:
         if instance.startswith(f"{robot.namespace}/"):
             return f"{path}:{robot.place.line}"
@@ -76,13 +77,13 @@ def parse_fleet(path: str) -> FleetFile:
         robot = _robot(item)
         for taken in {robot.name, robot.namespace}:
             if taken in lines:
-                raise item.fault(f"there is a robot {taken!r} already, on line {lines[taken]}")
+                raise item.fault(f"there is already a robot {taken!r}, on line {lines[taken]}")
         lines |= {robot.name: item.line, robot.namespace: item.line}
         robots.append(robot)
     items = parts[Key("shared")].sequence("shared") if "shared" in parts else []
     shared = tuple(_shared(item) for item in items)
     if not robots and not shared:
-        raise document.fault("the file names no robots: robots: [{name: robot1, blueprint: my_pkg.robots:robot}]")
+        raise document.fault("the file names no robots; write robots: [{name: robot1, blueprint: my_pkg.robots:robot}]")
     return FleetFile(path, defaults, tuple(robots), shared)
 
 
@@ -91,13 +92,13 @@ def _robot(item: Located) -> Member:
         item = Located({Key("name"): item}, item.line, item.file, item.error)
     named = item.mapping("a robot", ("name", "namespace", *_COMMON)).get(Key("name"))
     if named is None:
-        raise item.fault("a robot has a name")
+        raise item.fault("a robot needs a name; write name: robot1")
     name = named.text("a robot's name")
-    robot = _member(item, f"robot {name!r:.80}", ("name", "namespace", *_COMMON))
+    robot = _member(item, f"robot {shown(name)}", ("name", "namespace", *_COMMON))
     with named.blamed():
         name = check_prefix(name)
     if "namespace" in item.value and not robot.namespace:
-        raise item.fault(f"the namespace of robot {name!r} is empty; without one its name is taken")
+        raise item.fault(f"the namespace of robot {name!r} is empty; leave it out, and the robot's name is used")
     return replace(robot, name=name, namespace=robot.namespace or name)
 
 
@@ -106,12 +107,12 @@ def _shared(item: Located) -> Member:
         return Member(item, name=item.value, blueprint=item.text("a shared blueprint"))
     shared = _member(item, "a shared blueprint", ("namespace", *_COMMON))
     if shared.blueprint is None:
-        raise item.fault("a shared blueprint says which: blueprint: my_pkg.robots:fleet_map")
+        raise item.fault("a shared blueprint needs an import path; write blueprint: my_pkg.robots:fleet_map")
     return replace(shared, name=shared.blueprint)
 
 
 def _member(item: Located, what: str, known: tuple[str, ...]) -> Member:
-    """What a robot, the defaults or a shared blueprint say; types are checked, names are not yet."""
+    """Read a robot, the defaults or a shared blueprint; check types, but no names yet."""
     found: dict[str, Any] = {str(key): value for key, value in item.mapping(what, known).items()}
     result: dict[str, Any] = {"place": item}
     if "namespace" in found:
@@ -126,7 +127,7 @@ def _member(item: Located, what: str, known: tuple[str, ...]) -> Member:
     if "parameters" in found:
         modules = found["parameters"].mapping(f"parameters of {what}")
         result["parameters"] = {
-            module: values.mapping(f"parameters of module {str(module)!r:.80}") for module, values in modules.items()
+            module: values.mapping(f"parameters of module {shown(str(module))}") for module, values in modules.items()
         }
     for name in ("remappings", "expose", "disabled", "dedicated"):
         if name in found:
@@ -134,7 +135,7 @@ def _member(item: Located, what: str, known: tuple[str, ...]) -> Member:
     for remapping in result.get("remappings", ()):
         words = remapping.sequence("a remapping")
         if len(words) != 3:
-            raise remapping.fault("a remapping is [module, stream or reference, new name]")
+            raise remapping.fault("a remapping must be [module, stream or reference, new name]")
         for word in words[: 2 if words[2].value is None else 3]:
             word.text("a name in a remapping")
     for name in ("expose", "disabled", "dedicated"):

@@ -1,4 +1,4 @@
-"""What an import path names, as a blueprint: a Blueprint, a Module class, or a function that returns a Blueprint."""
+"""The blueprint at an import path, which names a Blueprint, a Module class or a function that returns a Blueprint."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from dimos_ros.blueprint.blueprint import Blueprint, as_blueprint
 from dimos_ros.declaration.declared import Declared
 from dimos_ros.exceptions import BlueprintError, DimosError
 from dimos_ros.naming.import_path import import_object
+from dimos_ros.naming.wording import listed, shown
 
 
 def blueprint_of(path: str, arguments: Mapping[str, Any], robots: Sequence[str] = ()) -> tuple[Blueprint, bool]:
-    """The blueprint at an import path, and whether it is a function that took the robots' names.
+    """Return the blueprint at an import path, and whether a function there took the robots' names.
 
-    ``arguments`` go to a function; so do ``robots`` where it has an argument of that name. Raises
-    ClassNotFoundError for a path that leads nowhere, BlueprintError for what is no blueprint, for arguments that
-    do not fit, and for a function that raises.
+    A function gets ``arguments``, and ``robots`` if it has a parameter of that name. Raises ClassNotFoundError if
+    the path leads nowhere. Raises BlueprintError if it does not lead to a blueprint, if arguments do not fit, or if
+    the function raises.
     """
     found = import_object(path)
     if isinstance(found, type) and issubclass(found, Declared):
         found = as_blueprint(found)
     if isinstance(found, Blueprint):
         if arguments:
-            raise BlueprintError(f"{path} is no function, so it takes no arguments ({', '.join(arguments):.200})")
+            raise BlueprintError(f"{path} is not a function, so it takes no arguments ({listed(arguments)})")
         return found, False
     if isinstance(found, type) or not callable(found):
         raise BlueprintError(
-            f"{path} is {type(found).__name__} {found!r:.80}; a Blueprint, a Module class or a function that returns "
-            "a Blueprint is wanted"
+            f"{path} is {type(found).__name__} {shown(found)}; it must be a Blueprint, a Module class or a function "
+            "that returns a Blueprint"
         )
     takes_robots = signature.takes(found, "robots")
     given = dict(arguments)
     if takes_robots and robots:
         if "robots" in given:
-            raise BlueprintError(f"{path}: the robots are named twice, as robots and as an argument")
+            raise BlueprintError(f"{path}: the robots are named twice, as robots and as the argument 'robots'")
         given["robots"] = list(robots)
     bound = signature.bind(found, given, path)
     try:
@@ -48,7 +49,7 @@ def blueprint_of(path: str, arguments: Mapping[str, Any], robots: Sequence[str] 
     if not isinstance(made, Blueprint):
         if inspect.iscoroutine(made):
             made.close()
-        raise BlueprintError(f"{path} returned {made!r:.80}, which is no Blueprint; return autoconnect(…)")
+        raise BlueprintError(f"{path} returned {shown(made)}, which is not a Blueprint; return autoconnect(…)")
     return made, takes_robots and bool(robots)
 
 

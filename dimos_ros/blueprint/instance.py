@@ -1,4 +1,4 @@
-"""What a plan says of one instance: its load request, its streams as they are wired, its references."""
+"""One instance of a plan: its load request, its streams on their topics, its references."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import absolute, join
 
 TF_RULES = ("/tf:=tf", "/tf_static:=tf_static")
-"""Remap rules of every instance: each namespace has a TF tree of its own."""
+"""Remap rules of every instance. They give each namespace a TF tree of its own."""
 
 
 def container_of(key: InstanceKey, dedicated: bool) -> str:
-    """The full node name of the container that an instance belongs in: one a namespace, or one of its own."""
+    """Return the full node name of an instance's container: its own if ``dedicated``, else its namespace's."""
     name = f"{key.name}_container" if dedicated else "container"
     return absolute(join(key.namespace, name))
 
 
 @dataclass(frozen=True)
 class PlannedStream:
-    """A stream on its topic: absolute, after remapping. ``message_type`` is as in ``sensor_msgs/msg/LaserScan``."""
+    """A stream on its topic, which is absolute and remapped. ``message_type`` is like ``sensor_msgs/msg/LaserScan``."""
 
     name: str
     direction: Direction
@@ -35,7 +35,7 @@ class PlannedStream:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PlannedStream:
-        """The inverse of ``dataclasses.asdict``."""
+        """Return the stream that ``dataclasses.asdict`` wrote."""
         return cls(**{**data, "qos": QoS(**data["qos"])})
 
 
@@ -43,9 +43,10 @@ class PlannedStream:
 class Instance:
     """One module of the plan.
 
-    ``bases`` are the import paths of its class and of the Module classes above it, which a reference may ask
-    for. ``container`` is the full node name of its container. ``references`` gives the full node name that
-    each reference means, ``""`` for none. ``stage`` is its turn: 0 first, referred-to before who refers.
+    ``bases`` are the import paths of its class and of the Module classes above it; a reference may ask for any of
+    them. ``container`` is the full node name of its container. ``references`` gives the full node name of each
+    reference's target, ``""`` for none. Instances start by ``stage``, 0 first: a target before the modules that
+    refer to it.
     """
 
     key: InstanceKey
@@ -68,7 +69,7 @@ class Instance:
         return f"{self.key} ({self.class_name})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The instance as JSON holds it, without loss."""
+        """Return the instance as data that JSON holds without loss."""
         return {
             "key": {"namespace": self.key.namespace, "name": self.key.name},
             "class_name": self.class_name,
@@ -85,7 +86,7 @@ class Instance:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Instance:
-        """The inverse of :meth:`to_dict`."""
+        """Return the instance that :meth:`to_dict` wrote."""
         return cls(
             **{
                 **data,

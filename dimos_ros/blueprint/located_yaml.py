@@ -1,4 +1,4 @@
-"""YAML of which every key and value knows its line, for errors that say where."""
+"""YAML in which every key and value knows its line, so that an error can give the place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 import yaml
 
 from dimos_ros.exceptions import BlueprintError, DimosError
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.import_path import LONGEST_PATH
+from dimos_ros.naming.wording import LONGEST_LIST, listed, shortened, shown
 
 MOST_NODES = 100_000
-"""More values than this, aliases counted each time, are an attack or a mistake."""
+"""A file with more values, aliases counted each time, is an attack or a mistake."""
 
 
 class Key(str):
@@ -26,7 +27,7 @@ class Key(str):
 
 @dataclass(frozen=True)
 class Located:
-    """A value and where it stands. Mappings are ``dict[Key, Located]``, sequences ``list[Located]``."""
+    """A value and its place. Mappings are ``dict[Key, Located]``, sequences ``list[Located]``."""
 
     value: Any
     line: int
@@ -34,12 +35,12 @@ class Located:
     error: type[BlueprintError]
 
     def fault(self, text: str, line: int | None = None) -> BlueprintError:
-        """The error to raise for something wrong here, or on another line of the same file."""
+        """Return the error to raise for a fault here, or on another line of the same file."""
         return self.error(f"{self.file}:{self.line if line is None else line}: {text}")
 
     @contextlib.contextmanager
     def blamed(self, line: int | None = None) -> Iterator[None]:
-        """Errors of composition raised within get this place."""
+        """Add this place to every error of this package that is raised inside."""
         try:
             yield
         except DimosError as error:
@@ -48,7 +49,7 @@ class Located:
             raise self.fault(str(error), line) from error
 
     def plain(self) -> Any:
-        """The value without places."""
+        """Return the value without places."""
         if isinstance(self.value, dict):
             return {str(key): item.plain() for key, item in self.value.items()}
         if isinstance(self.value, list):
@@ -56,50 +57,50 @@ class Located:
         return self.value
 
     def mapping(self, what: str, known: Iterable[str] | None = None) -> dict[Key, Located]:
-        """The value as a mapping whose keys are all among ``known``."""
+        """Return the value if it is a mapping whose keys are all among ``known``; ``what`` names it in the error."""
         if not isinstance(self.value, dict):
-            raise self.fault(f"{what} is a mapping, not {_described(self)}")
+            raise self.fault(f"{what} must be a mapping, not {_described(self)}")
         names = None if known is None else tuple(known)
         for key in self.value:
             if names is not None and key not in names:
-                raise self.fault(f"{what} has no {str(key)!r:.80}; it has {nearest(key[:80], names)}", key.line)
+                raise self.fault(f"{what} has no {shown(str(key))}; it has {listed(names, like=key)}", key.line)
         return self.value
 
     def sequence(self, what: str) -> list[Located]:
-        """The value as a list."""
+        """Return the value if it is a list; ``what`` names it in the error."""
         if not isinstance(self.value, list):
-            raise self.fault(f"{what} is a list, not {_described(self)}")
+            raise self.fault(f"{what} must be a list, not {_described(self)}")
         return self.value
 
     def text(self, what: str) -> str:
-        """The value as text that is not empty."""
+        """Return the value if it is text and not empty; ``what`` names it in the error."""
         if not isinstance(self.value, str) or not self.value:
             quote = "; put it in quotes" if isinstance(self.value, (bool, int, float)) else ""
-            raise self.fault(f"{what} is text, not {_described(self)}{quote}")
+            raise self.fault(f"{what} must be text, not {_described(self)}{quote}")
         return self.value
 
     def flag(self, what: str) -> bool:
-        """The value as true or false."""
+        """Return the value if it is true or false; ``what`` names it in the error."""
         if not isinstance(self.value, bool):
-            raise self.fault(f"{what} is true or false, not {_described(self)}")
+            raise self.fault(f"{what} must be true or false, not {_described(self)}")
         return self.value
 
 
 def read(path: str, error: type[BlueprintError]) -> Located:
-    """A YAML file's one document. Raises ``error`` with ``file:line`` for whatever is wrong with it."""
+    """Read a YAML file of one document. Raises ``error`` with ``file:line`` for any fault in it."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         line = Path(path).read_bytes()[: fault.start].count(b"\n") + 1
-        raise error(f"{path}:{line}: this is no UTF-8 text") from None
+        raise error(f"{path}:{line}: this is not UTF-8 text") from None
     except (OSError, ValueError) as fault:
         reason = getattr(fault, "strerror", None) or str(fault)
-        raise error(f"{path:.200}: the file cannot be read: {reason}") from None
+        raise error(f"{shortened(path, LONGEST_PATH)}: the file cannot be read: {reason}") from None
     return parse(text, path, error)
 
 
 def parse(text: str, path: str, error: type[BlueprintError]) -> Located:
-    """As :func:`read`, for text at hand that errors call ``path``."""
+    """Read YAML from text at hand, which errors call ``path``; see :func:`read`."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -113,21 +114,21 @@ def parse(text: str, path: str, error: type[BlueprintError]) -> Located:
             if fault.context_mark
             else fault.context
         )
-        what = ", ".join(part for part in (begun, fault.problem) if part)
-        raise error(f"{path}:{mark.line + 1 if mark else 1}: this is no YAML: {what:.300}") from None
+        why = shortened(", ".join(part for part in (begun, fault.problem) if part), LONGEST_LIST)
+        raise error(f"{path}:{mark.line + 1 if mark else 1}: this is not YAML: {why}") from None
     except yaml.reader.ReaderError as fault:
         line = text.count("\n", 0, int(fault.position)) + 1
-        raise error(f"{path}:{line}: this is no YAML: {fault.reason}") from None
+        raise error(f"{path}:{line}: this is not YAML: {fault.reason}") from None
     except RecursionError:
-        raise error(f"{path}:1: this is nested too deeply") from None
+        raise error(f"{path}:1: the YAML is nested too deeply") from None
     except ValueError as fault:
         if isinstance(fault, BlueprintError):
             raise
-        raise error(f"{path}:1: this is no YAML: {fault}") from None
+        raise error(f"{path}:1: this is not YAML: {fault}") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that takes ``1e-3`` for a number, as ROS does."""
+    """A SafeLoader that reads ``1e-3`` as a number, as ROS does."""
 
 
 _Loader.add_implicit_resolver(
@@ -136,7 +137,7 @@ _Loader.add_implicit_resolver(
 
 
 class _Reader:
-    """Walks the nodes of one document."""
+    """A walk through the nodes of one document."""
 
     def __init__(self, loader: _Loader, path: str, error: type[BlueprintError]) -> None:
         self._loader, self._path, self._error = loader, path, error
@@ -146,7 +147,9 @@ class _Reader:
         self._count += 1
         line = node.start_mark.line + 1
         if self._count > MOST_NODES:
-            raise self._error(f"{self._path}:{line}: there are more than {MOST_NODES} values, by aliases of aliases")
+            raise self._error(
+                f"{self._path}:{line}: the file has more than {MOST_NODES} values; aliases of aliases count each time"
+            )
         return Located(self._value(node), line, self._path, self._error)
 
     def _value(self, node: yaml.Node) -> Any:
@@ -169,12 +172,12 @@ class _Reader:
             line = key_node.start_mark.line + 1
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
-            # ``on`` or ``1`` as a key is text, as it is to ROS.
+            # A key ``on`` or ``1`` is text, as ROS reads it.
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._error(f"{self._path}:{line}: a key is text, not a {key_node.id}")
+                raise self._error(f"{self._path}:{line}: a key must be text, not a {key_node.id}")
             if key_node.value in seen:
                 raise self._error(
-                    f"{self._path}:{line}: {key_node.value!r:.80} is given twice, first on line {seen[key_node.value]}"
+                    f"{self._path}:{line}: {shown(key_node.value)} is given twice, first on line {seen[key_node.value]}"
                 )
             seen[key_node.value] = line
 
@@ -184,4 +187,4 @@ def _described(located: Located) -> str:
         return "nothing"
     if isinstance(located.value, dict):
         return "a mapping"
-    return "a list" if isinstance(located.value, list) else f"{type(located.value).__name__} {located.value!r:.80}"
+    return "a list" if isinstance(located.value, list) else f"{type(located.value).__name__} {shown(located.value)}"

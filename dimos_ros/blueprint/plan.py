@@ -1,4 +1,4 @@
-"""``plan()``: a blueprint becomes the load request of every instance. A pure function; nothing starts."""
+"""``plan()``: from a blueprint to the load request of every instance. It is a pure function; nothing starts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from dimos_ros.loading.load_request import LoadRequest
 from dimos_ros.naming.import_path import path_of
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import absolute, join
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed, shown
 
 __all__ = ["Instance", "Plan", "PlannedStream", "plan"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Instances in the order in which they start: by stage, then by key."""
+    """The instances of a blueprint in the order in which they start: by stage, then by key."""
 
     instances: tuple[Instance, ...] = ()
 
@@ -40,43 +40,44 @@ class Plan:
         return len(self.instances)
 
     def get(self, key: InstanceKey | str) -> Instance | None:
-        """The instance of a key or of ``robot1/mapper``; None where there is none."""
+        """Return the instance of a key or of ``robot1/mapper``; None if the plan does not have it."""
         name = str(key).strip("/")
         return next((instance for instance in self.instances if str(instance.key) == name), None)
 
     def __getitem__(self, key: InstanceKey | str) -> Instance:
-        """As :meth:`get`. Raises InstanceNotFoundError, which lists what there is."""
+        """Return the instance like :meth:`get`. Raises InstanceNotFoundError, which lists what the plan has."""
         found = self.get(key)
         if found is None:
-            known = nearest(str(key)[:80], (str(instance.key) for instance in self.instances))
-            raise InstanceNotFoundError(f"no {str(key)!r:.80} in this plan; it has {known[:500] or 'none'}")
+            known = listed((str(instance.key) for instance in self.instances), like=str(key))
+            raise InstanceNotFoundError(f"no {shown(str(key))} in this plan; it has {known}")
         return found
 
     def table(self) -> str:
-        """The plan for people, one line an instance."""
+        """Return the plan as text for people, one line for each instance."""
         return render.table(self.instances)
 
     def yaml(self) -> str:
-        """The load requests as YAML, by container."""
+        """Return the load requests as YAML, by container."""
         return render.yaml(self.instances)
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as JSON holds it, without loss."""
+        """Return the plan as data that JSON holds without loss."""
         return {"instances": [instance.to_dict() for instance in self.instances]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:
-        """The inverse of :meth:`to_dict`."""
+        """Return the plan that :meth:`to_dict` wrote."""
         return cls(tuple(Instance.from_dict(instance) for instance in data["instances"]))
 
 
 def plan(blueprint: Blueprint, running: Iterable[Instance] = ()) -> Plan:
-    """The instances of a blueprint, checked against each other and against what runs.
+    """Plan the instances of a blueprint, checked against each other and against the running ones.
 
-    References may mean instances in ``running``; those are not in the result. Raises BlueprintError, in words
-    that name the instance: a parameter that has to be given, a reference that nothing fits or several do, two
-    types or incompatible qualities of service on one topic, a name that is taken, a class that a container
-    cannot import.
+    A reference may lead to an instance in ``running``, which is not part of the result.
+
+    Raises BlueprintError, which names the instance, if a parameter is not set, a name is taken, or a container cannot
+    import a class. So it does if no instance or several fit a reference, or if two types or incompatible qualities of
+    service meet on one topic.
     """
     everything = check_blueprint(blueprint, "plan").entries
     entries = [entry for entry in everything if entry.enabled]
@@ -91,7 +92,7 @@ def plan(blueprint: Blueprint, running: Iterable[Instance] = ()) -> Plan:
     _check_free(entries, running)
 
     facts = {module: _facts(module) for module in {entry.module for entry in everything}}
-    # What is left out is known, so that an error can say so, except where something runs under its name.
+    # Disabled entries come first, so that an error can name them, and a running instance of the same name wins.
     composed = [Candidate(e.key, e.module.__name__, *facts[e.module], enabled=e.enabled) for e in everything]
     neighbourhood = Neighbourhood(
         [
@@ -113,12 +114,12 @@ def _targets(entry: Entry, neighbourhood: Neighbourhood) -> dict[str, InstanceKe
 
 
 def _facts(module: type[Declared]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Bases and calls of a class: what references look at, the same for a thousand instances."""
+    """Return the bases and calls of a class, which references look at; computed once for a thousand instances."""
     return base_paths(module), tuple(module.interface().calls)
 
 
 def _check_free(entries: list[Entry], running: tuple[Instance, ...]) -> None:
-    """Raise BlueprintError where a node's name is that of a running one or of a container."""
+    """Raise BlueprintError if a node's name is also that of a running node or of a container."""
     taken = {instance.key: instance for instance in running}
     containers = {instance.container for instance in running} | {
         container_of(entry.key, entry.dedicated) for entry in entries
@@ -129,24 +130,24 @@ def _check_free(entries: list[Entry], running: tuple[Instance, ...]) -> None:
         with about(entry.key):
             if entry.key in taken:
                 raise BlueprintError(
-                    f"{entry} cannot be added: {taken[entry.key]} runs under that name; give it another name or "
-                    "namespace, or unload the running one first"
+                    f"{entry} cannot be added: {taken[entry.key]} runs under that name; give the new one another name "
+                    "or namespace, or unload the running one first"
                 )
             if node in containers:
                 name = f"{entry.module.__name__}.blueprint(name=…)"
                 raise BlueprintError(f"{entry}: {node} is the name of a container; give the module another: {name}")
             if container in names:
                 raise BlueprintError(
-                    f"{entry}: its container {container} would have the name of {names[container]}, which runs"
+                    f"{entry}: its container {container} would have the name of {names[container]}, which is running"
                 )
 
 
 def _check_given(entry: Entry) -> None:
-    """Raise BlueprintError for a parameter without default that nobody gave."""
+    """Raise BlueprintError for a parameter without default that is not set."""
     for name, parameter in entry.module.interface().parameters.items():
         if parameter.default is REQUIRED and name not in entry.parameters:
             raise BlueprintError(
-                f"{entry}: parameter {name!r} ({parameter.kind}) has to be given: "
+                f"{entry}: parameter {name!r} ({parameter.kind}) must be set: "
                 f"{entry.module.__name__}.blueprint({name}=…)"
             )
 
@@ -185,7 +186,7 @@ def _instance(
 
 
 def _remap_rules(entry: Entry) -> Iterator[str]:
-    """Rules of the streams that are not where their names say, then those of TF."""
+    """Yield the rules of streams whose topic differs from their name, then those of TF."""
     namespace = entry.key.namespace
     for stream, topic in entry.topics.items():
         if topic == join(namespace, stream):

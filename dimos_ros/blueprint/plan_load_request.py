@@ -1,4 +1,4 @@
-"""Planning a load request that was sent to the coordinator instead of to a container."""
+"""Planning a load request that was sent to the coordinator instead of a container."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dimos_ros.naming.names import absolute, node_name_of, normalize_namespace
 
 
 def plan_load_request(request: LoadRequest, node_class: type, running: Iterable[Instance]) -> Plan:
-    """The plan of one request for ``node_class``, a Module or a plain rclpy node.
+    """Plan one load request for ``node_class``, a Module or a plain rclpy node.
 
-    Raises BlueprintError where its full name is taken.
+    Raises BlueprintError if an instance already runs under its full name.
     """
     name = request.node_name or node_name_of(node_class.__name__)
     key = InstanceKey(normalize_namespace(request.node_namespace), name)
     if any(instance.key == key for instance in running):
-        raise BlueprintError(f"{key.full_node_name} runs already; unload it first or give another node name")
+        raise BlueprintError(f"{key.full_node_name} is running already; unload it first or give another node name")
     return Plan(
         (
             Instance(

@@ -1,4 +1,4 @@
-"""Which instance each reference of a module means: own namespace first, then those around it, the global one last."""
+"""The search for a reference's target: in the module's namespace, then in those around it, the global one last."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dimos_ros.exceptions import BlueprintError
 from dimos_ros.naming.import_path import path_of
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import enclosing, join
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed, shown
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An instance that a reference could mean. ``bases`` are import paths, its own class first."""
+    """An instance that can be a reference's target. ``bases`` are import paths, its own class first."""
 
     key: InstanceKey
     class_name: str
@@ -28,7 +28,7 @@ class Candidate:
 
 
 class Neighbourhood:
-    """All instances by their namespace, as references see them."""
+    """All instances by namespace, for references to search."""
 
     def __init__(self, candidates: Iterable[Candidate]) -> None:
         self._by_namespace: dict[str, dict[str, Candidate]] = {}
@@ -36,10 +36,10 @@ class Neighbourhood:
             self._by_namespace.setdefault(candidate.key.namespace, {})[candidate.key.name] = candidate
 
     def resolve(self, entry: Entry, reference: Reference) -> InstanceKey | None:
-        """The instance that a reference means; None where an optional one finds none.
+        """Return the target of a reference; None if it is optional and no instance fits.
 
-        Raises BlueprintError: a needed one finds none, several fit equally well, or what was chosen by hand is
-        not there, out of reach, or of another kind.
+        Raises BlueprintError if no instance fits, or several equally well. A target that was chosen by hand must exist,
+        be within reach and be of the right class.
         """
         where = f"{entry}: reference {reference.name!r}"
         chosen = entry.references.get(reference.name) if reference.name in entry.references else reference.target
@@ -59,7 +59,7 @@ class Neighbourhood:
             if len(fitting) > 1:
                 names = sorted(str(candidate.key) for candidate in fitting)
                 raise BlueprintError(
-                    f"{where} fits {', '.join(names)[:500]}; choose one: .remappings([({entry.module.__name__}, "
+                    f"{where} fits {listed(names)}; choose one: .remappings([({entry.module.__name__}, "
                     f"{reference.name!r}, {names[0].rpartition('/')[2]!r})])"
                 )
             if fitting:
@@ -92,11 +92,11 @@ class Neighbourhood:
             for c in self._by_namespace.get(space, {}).values()
             if c.enabled and c.key != entry.key and fits(c, reference.target)
         ]
-        listed = f"what fits is {nearest(name[:80], known)[:500]}" if known else self._why_none(entry, reference.target)
-        raise BlueprintError(f"{where} names {name!r:.80}, which is not there; {listed}")
+        instead = f"these fit: {listed(known, like=name)}" if known else self._why_none(entry, reference.target)
+        raise BlueprintError(f"{where} names {shown(name)}, which does not exist; {instead}")
 
     def _why_none(self, entry: Entry, target: type) -> str:
-        """What there is instead, as the end of an error."""
+        """Return why no instance fits and what would help, as the end of an error."""
         fitting = [
             candidate
             for space in self._by_namespace.values()
@@ -106,9 +106,9 @@ class Neighbourhood:
         around = enclosing(entry.key.namespace)
         for candidate in fitting:
             if not candidate.enabled and candidate.key.namespace in around:
-                return f"{candidate.key}, which fits, is disabled; make the reference optional (… | None) to do without"
+                return f"{candidate.key}, which fits, is disabled; annotate the reference '… | None' to run without it"
         spaces = ", ".join(space or "the global namespace" for space in around)
-        advice = f"compose one with it, or annotate it '{target.__name__} | None' to do without"
+        advice = f"add one to the blueprint, or annotate the reference '{target.__name__} | None' to run without it"
         elsewhere = sorted(str(candidate.key) for candidate in fitting if candidate.enabled)
         if elsewhere:
             more = f" and {len(elsewhere) - 3} more" if len(elsewhere) > 3 else ""
@@ -118,8 +118,10 @@ class Neighbourhood:
 
 
 def fits(candidate: Candidate, target: type) -> bool:
-    """Whether an instance is what a reference's annotation asks for: of the class or one below it, or, for a
-    Protocol, one whose calls include its methods."""
+    """Return whether an instance fits a reference's annotation.
+
+    It fits a class if it is of that class or a subclass, and a Protocol if its calls include the methods.
+    """
     if is_protocol(target):
         return set(protocol_methods(target)) <= set(candidate.calls)
     is_any = issubclass(target, Declared) and target._is_base
@@ -141,7 +143,7 @@ def _missing(candidate: Candidate, target: type) -> str:
 def _reach(entry: Entry) -> str:
     namespace = entry.key.namespace
     return (
-        f"a module in {namespace} refers to others there, in a namespace around it or in the global one"
+        f"a module in {namespace} can refer to modules there, in a namespace around it or in the global one"
         if namespace
-        else "a module in the global namespace refers to others there"
+        else "a module in the global namespace can refer only to modules there"
     )

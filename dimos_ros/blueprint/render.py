@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dimos_ros.blueprint.instance import TF_RULES, Instance
+from dimos_ros.naming.wording import count
 
 
 def table(instances: Sequence[Instance]) -> str:
-    """One line an instance: stage, identity, class, container, remap rules, parameters."""
+    """Return a table with one line for each instance: stage, identity, class, container, remap rules, parameters."""
     header = ["STAGE", "INSTANCE", "CLASS", "CONTAINER", "REMAP RULES", "PARAMETERS"]
     rows = [
         [
@@ -25,12 +26,12 @@ def table(instances: Sequence[Instance]) -> str:
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
     groups = len({instance.container for instance in instances})
-    lines.append(f"{_count(len(rows), 'module')} in {_count(groups, 'container')}; all have {' '.join(TF_RULES)}")
+    lines.append(f"{count(len(rows), 'module')} in {count(groups, 'container')}; all have {' '.join(TF_RULES)}")
     return "\n".join(line.rstrip() for line in lines)
 
 
 def yaml(instances: Iterable[Instance]) -> str:
-    """The load requests by container, each as the fields of LoadNode."""
+    """Return the load requests by container as YAML, each as the fields of LoadNode."""
     from yaml import safe_dump
 
     containers: dict[str, list[dict[str, Any]]] = {}
@@ -50,7 +51,3 @@ def yaml(instances: Iterable[Instance]) -> str:
             fields["extra_arguments"] = dict(request.extra_arguments)
         containers.setdefault(instance.container, []).append({"stage": instance.stage, **fields})
     return str(safe_dump(containers, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

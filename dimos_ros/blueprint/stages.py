@@ -1,4 +1,4 @@
-"""The order of starting: what is referred to comes before who refers to it."""
+"""The order of starting: a module starts after the modules that it refers to."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ K = TypeVar("K", bound=Hashable)
 
 
 def stages(needs: Mapping[K, Iterable[K]]) -> dict[K, int]:
-    """A stage for each key, 0 first, one above the highest that it needs; keys in a circle share one.
+    """Return the stage of each key: 0 starts first, and a key comes one stage after the last key that it needs.
 
-    Needs that are no keys themselves are there already and count for nothing.
+    Keys that need each other in a circle share a stage. A need that is not a key is running already and is ignored.
     """
     stage_of: dict[K, int] = {}
     for group in _circles(needs):
@@ -22,7 +22,7 @@ def stages(needs: Mapping[K, Iterable[K]]) -> dict[K, int]:
 
 
 def _circles(needs: Mapping[K, Iterable[K]]) -> list[list[K]]:
-    """Strongly connected groups, needed ones first (Tarjan's algorithm, without recursion)."""
+    """Return the strongly connected groups, needed ones first (Tarjan's algorithm, without recursion)."""
     number: dict[K, int] = {}
     lowest: dict[K, int] = {}
     open_keys: list[K] = []

@@ -1,4 +1,4 @@
-"""Checks of what meets on a topic: message types, qualities of service, names that ROS has already."""
+"""Checks of the streams that share a topic: message types, qualities of service, topics that ROS defines."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ STANDARD_TOPICS = {
     "/tf": "tf2_msgs/msg/TFMessage",
     "/tf_static": "tf2_msgs/msg/TFMessage",
 }
-"""Topics whose type every node takes for granted."""
+"""Topics that have one type everywhere in ROS."""
 
 _End = tuple[Instance, PlannedStream]
 
 
 def check_streams(new: Iterable[Instance], running: Iterable[Instance] = ()) -> None:
-    """Raise BlueprintError where streams that share a topic cannot talk, or one names no message type.
+    """Raise BlueprintError if streams on one topic cannot talk to each other, or if a message type does not exist.
 
-    Topics on which nothing new is are not looked at.
+    Topics that no new instance uses are skipped.
     """
     new = tuple(new)
     topics: dict[str, list[_End]] = {}
@@ -69,7 +69,7 @@ def _check_types(topic: str, ends: list[_End], standard: str | None) -> None:
 
 
 def _check_qos(topic: str, ends: list[_End]) -> None:
-    # A thousand robots may share a topic, but they hardly have more than a few qualities of service.
+    # Compare qualities of service, not streams: a thousand robots may share a topic, with a few QoS among them.
     offered = {stream.qos: (instance, stream) for instance, stream in reversed(ends) if stream.direction == "out"}
     wanted = {stream.qos: (instance, stream) for instance, stream in reversed(ends) if stream.direction == "in"}
     for reader, read in wanted.values():
@@ -90,20 +90,24 @@ def _end(instance: Instance, stream: PlannedStream) -> str:
 
 
 def _advice(instance: Instance, stream: PlannedStream) -> str:
-    return f"move one away: .remappings([({instance.key.name!r}, {stream.name!r}, {'another_' + stream.name!r:.60})])"
+    other = f"another_{stream.name}"
+    return f"move one to another topic: .remappings([({instance.key.name!r}, {stream.name!r}, {other!r})])"
 
 
 @functools.cache
 def message_type_fault(message_type: str) -> str | None:
-    """What is wrong with a message type's name; None where it exists, or where no ROS is there to ask."""
+    """Return why a message type cannot be used; None if it exists, or if ROS is not installed."""
     if importlib.util.find_spec("rclpy") is None:
         return None
     if message_type.count("/") != 2:
-        return f"the message type {message_type} is not imported where the class is (only for type checking, perhaps)"
+        return (
+            f"the message type {message_type} is not imported where the class is defined; an import under "
+            "TYPE_CHECKING is not enough"
+        )
     try:
         found = message_class(message_type)
     except DeclarationError as error:
         return str(error)
     if not hasattr(found, "get_fields_and_field_types"):
-        return f"{message_type} is no message type"
+        return f"{message_type} is not a message type"
     return None

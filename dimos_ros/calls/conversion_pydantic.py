@@ -1,6 +1,6 @@
-"""What calls need of pydantic, the same from version 1.10 (Ubuntu 24.04's) and from version 2.
+"""The parts of pydantic that calls use: checking data against any type hint, and JSON both ways.
 
-Checking data against any type hint, and JSON both ways.
+They work the same with version 1.10, which Ubuntu 24.04 has, and with version 2.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 import pydantic
 
+from dimos_ros.naming.wording import shown
+
 IS_VERSION_1 = pydantic.VERSION.startswith("1.")
 
 if not IS_VERSION_1:
@@ -23,16 +25,16 @@ Check = Callable[[Any], Any]
 
 
 class Fault(ValueError):
-    """Data does not fit a hint: where in it, and why."""
+    """Data that does not fit a hint: the place in the data, and the reason."""
 
     def __init__(self, path: tuple[Any, ...], text: str) -> None:
         super().__init__("".join(f"[{part!r}]" for part in path) + f": {text}")
 
 
 def dump_json(value: Any, fallback: Callable[[Any], Any]) -> str:
-    """``value`` as JSON; ``fallback(x)`` gives plain data for an x that is no data. bytes become base64.
+    """Return ``value`` as JSON; bytes become base64, and ``fallback(x)`` makes plain data of an unknown x.
 
-    Raises ValueError, TypeError or RecursionError for what has no JSON form.
+    Raises ValueError, TypeError or RecursionError for a value without a JSON form.
     """
     if IS_VERSION_1:
         return json.dumps(value, default=lambda x: _plain(x, fallback))
@@ -40,14 +42,15 @@ def dump_json(value: Any, fallback: Callable[[Any], Any]) -> str:
 
 
 def load_json(text: str) -> Any:
-    """Plain data from JSON. Raises ValueError or RecursionError."""
+    """Return the plain data of a JSON text. Raises ValueError or RecursionError."""
     return json.loads(text) if IS_VERSION_1 else pydantic_core.from_json(text)
 
 
 def checker(annotation: Any) -> Check:
-    """A function that checks plain data (or the thing itself) against a hint and converts it; raises Fault.
+    """Return a function that checks a value against a hint and converts it; it raises Fault.
 
-    Raises whatever pydantic does for a hint that it cannot work with.
+    The value is plain data, or already of the hint's type. Raises pydantic's own errors for a hint that pydantic
+    cannot use.
     """
     return _checker_1(annotation) if IS_VERSION_1 else _checker_2(annotation)
 
@@ -55,14 +58,14 @@ def checker(annotation: Any) -> Check:
 def _checker_2(annotation: Any) -> Check:
     adapter: Any = pydantic.TypeAdapter(annotation)
     if not getattr(adapter, "pydantic_complete", True):
-        raise NameError("it names something that is not defined")
+        raise NameError("the hint names something that is not defined")
     validate = adapter.validate_python
 
     def check(value: Any) -> Any:
         try:
             return validate(value)
         except pydantic.ValidationError as error:
-            # Data from JSON has rules of its own for what JSON has no form for.
+            # In its JSON mode pydantic also accepts substitutes for types that JSON lacks.
             try:
                 return adapter.validate_json(dump_json(value, _arrays_only))
             except (ValueError, TypeError, RecursionError):
@@ -73,7 +76,7 @@ def _checker_2(annotation: Any) -> Check:
 
 def _checker_1(annotation: Any) -> Check:
     if isinstance(annotation, (str, typing.ForwardRef)):
-        raise NameError("it names something that is not defined")
+        raise NameError("the hint names something that is not defined")
     create: Any = pydantic.create_model
     model = create("Value", value=(annotation, ...))
 
@@ -93,18 +96,18 @@ def _checker_1(annotation: Any) -> Check:
 def _fault(error: Any) -> Fault:
     text = error["msg"]
     if "input" in error:
-        text += f", given {error['input']!r:.80}"
+        text += f", given {shown(error['input'])}"
     return Fault(error["loc"], text)
 
 
 def _arrays_only(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise ValueError(f"{type(value).__name__} is no data")
+    raise ValueError(f"{type(value).__name__} is not plain data")
 
 
 def _plain(value: Any, fallback: Callable[[Any], Any]) -> Any:
-    """For version 1 and the standard library's JSON: what version 2 does by itself."""
+    """Return plain data for the standard library's JSON, as version 2 does by itself."""
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,4 +1,4 @@
-"""Functions that check data against a type hint and convert it: :func:`reader`."""
+"""Readers: functions that check data against a type hint and convert it. :func:`reader` makes them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from dimos_ros.calls import message_fields
 from dimos_ros.calls.conversion_pydantic import IS_VERSION_1, Fault, checker
 from dimos_ros.declaration.message_types import is_message_type
 from dimos_ros.exceptions import ArgumentError, DeclarationError
+from dimos_ros.naming.wording import listed, shown
 
 Reader = Callable[[Any, str], Any]
-"""Takes data and the name that errors use for it; raises ArgumentError."""
+"""A function of data and of the name that errors use for it. It raises ArgumentError."""
 
 _BUILDERS: dict[Any, Any] = {tuple: tuple, set: set, frozenset: frozenset, collections.deque: collections.deque}
 
 
 def reader(annotation: Any) -> Reader:
-    """A function that checks plain data, or the thing itself, against ``annotation`` and converts it.
+    """Return the reader for ``annotation``. Its data is plain, or already of that type.
 
-    Raises DeclarationError for a hint that nothing can be checked by.
+    Raises DeclarationError for a hint that data cannot be checked against.
     """
     scalar = _SCALARS.get(annotation) if isinstance(annotation, (type, types.NoneType)) else None
     if scalar is not None:
@@ -49,7 +50,7 @@ def reader(annotation: Any) -> Reader:
         except Fault as fault:
             raise ArgumentError(f"{where}{fault}") from None
         except RecursionError:
-            raise ArgumentError(f"{where}: it is nested too deeply") from None
+            raise ArgumentError(f"{where}: the value is nested too deeply") from None
 
     return read
 
@@ -103,7 +104,7 @@ def _read_bytes(value: Any, where: str) -> bytes:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     try:
-        # pydantic writes the alphabet for URLs, most else the other one.
+        # pydantic writes base64 with the alphabet for URLs, most other programs with the standard one.
         return base64.b64decode(_read_text(value, where).replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError):
         raise _refuse(value, where, "bytes in base64") from None
@@ -119,7 +120,7 @@ _SCALARS: dict[Any, Reader] = {
     bytes: _read_bytes,
 }
 
-# ---------------------------------------------------------------- what pydantic does not know, and what holds it
+# ------------------------------------------- values that pydantic does not know, and the containers that hold them
 
 
 def _is_array(annotation: Any) -> bool:
@@ -127,12 +128,12 @@ def _is_array(annotation: Any) -> bool:
 
 
 def _is_dataclass(annotation: Any) -> bool:
-    # pydantic's own dataclasses bring their rules with them.
+    # pydantic checks its own dataclasses by the rules that they declare.
     return dataclasses.is_dataclass(annotation) and not hasattr(annotation, "__pydantic_fields__")
 
 
 def _needs_own_reader(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
-    """Whether an array, a ROS message or bytes stand anywhere inside ``annotation``."""
+    """Return whether ``annotation`` has an array, a ROS message or bytes at any depth."""
     if is_message_type(annotation) or _is_array(annotation) or annotation is bytes:
         return True
     if annotation in seen:
@@ -141,7 +142,7 @@ def _needs_own_reader(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
         hints = _fields_of(annotation)
         return any(_needs_own_reader(hint, (*seen, annotation)) for hint in hints.values())
     if IS_VERSION_1 and typing.get_origin(annotation) in _CONTAINERS:
-        return True  # inside of lists, version 1 would cut a float down to an int
+        return True  # inside lists, pydantic 1 would truncate a float to an int
     return any(_needs_own_reader(argument, (*seen, annotation)) for argument in _parts(annotation))
 
 
@@ -196,7 +197,7 @@ def _mapping_reader(key: Reader, item: Reader) -> Reader:
         try:
             return key(value, where)
         except ArgumentError:
-            # The keys of a JSON object are text, whatever they were.
+            # JSON turns every key of an object into text.
             for of_text in (int, float):
                 try:
                     return key(of_text(value), where)
@@ -207,7 +208,7 @@ def _mapping_reader(key: Reader, item: Reader) -> Reader:
     def read(value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise _refuse(value, where, "an object")
-        return {read_key(k, f"{where}, key {k!r:.80}"): item(v, f"{where}[{k!r:.80}]") for k, v in value.items()}
+        return {read_key(k, f"{where}, key {shown(k)}"): item(v, f"{where}[{shown(k)}]") for k, v in value.items()}
 
     return read
 
@@ -231,7 +232,7 @@ def _union_reader(readers: list[Reader]) -> Reader:
                 faults.append(str(error))
                 continue
             if result is value or (type(result) is type(value) and not isinstance(result, numpy.ndarray)):
-                return result  # it is of this member without a conversion
+                return result  # the value has this member's type already
             found.append(result)
         if not found:
             raise ArgumentError("; or ".join(faults))
@@ -242,7 +243,7 @@ def _union_reader(readers: list[Reader]) -> Reader:
 
 def _dataclass_reader(cls: Any) -> Reader:
     @functools.cache
-    def readers() -> dict[str, Reader]:  # when first used: a dataclass may hold its own kind
+    def readers() -> dict[str, Reader]:  # made at first use, since a dataclass may contain itself
         return {name: reader(hint) for name, hint in _fields_of(cls).items()}
 
     def read(value: Any, where: str) -> Any:
@@ -252,7 +253,7 @@ def _dataclass_reader(cls: Any) -> Reader:
             raise _refuse(value, where, f"the fields of {cls.__name__}")
         for name in value:
             if name not in readers():
-                raise ArgumentError(f"{where}: {cls.__name__} has no field {name!r:.80}; it has {', '.join(readers())}")
+                raise ArgumentError(f"{where}: {cls.__name__} has no field {shown(name)}; it has {listed(readers())}")
         fields = {name: readers()[name](v, f"{where}.{name}") for name, v in value.items()}
         try:
             return cls(**fields)
@@ -263,7 +264,7 @@ def _dataclass_reader(cls: Any) -> Reader:
 
 
 def _dtype_of(annotation: Any) -> Any:
-    """The element type of ``NDArray[numpy.float32]``; None where none is given."""
+    """Return the element type of ``NDArray[numpy.float32]``; None if the annotation has none."""
     for argument in typing.get_args(annotation)[1:]:
         for scalar in typing.get_args(argument):
             if isinstance(scalar, type) and issubclass(scalar, numpy.generic):
@@ -279,7 +280,7 @@ def _read_array(dtype: Any, value: Any, where: str) -> Any:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ArgumentError(f"{where}: {error}") from None
     if found.dtype.kind in "OUSV":
-        raise ArgumentError(f"{where}: the elements of an array are numbers, its rows of one length")
+        raise ArgumentError(f"{where}: the elements of an array must be numbers, and its rows of one length")
     if dtype is None or found.dtype == dtype:
         return found
     if found.size and found.dtype.kind in "iu" and dtype.kind in "iu":

@@ -1,7 +1,7 @@
-"""What a process knows of the instances around it.
+"""The directory: the instances that one process can call.
 
-The container that hosts modules keeps one: the call servers of its own process, and, where a coordinator
-tells it, which instances the fleet has and what has become of them.
+A container keeps one for its modules. It holds the call servers of its own process and, if a coordinator sends them,
+the states of all instances of the fleet.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from typing import Any
 
 ACTIVE = "active"
 """The ``state`` of an instance that takes calls."""
+
 UNLOADED = "unloaded"
-"""The ``state`` of an instance that the fleet is to have and that has no node now."""
+"""The ``state`` of an instance that belongs to the fleet but has no node at the moment."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """An instance of the fleet, as the coordinator has it.
+    """An instance of the fleet, as the coordinator last reported it.
 
-    ``incarnation`` changes whenever it is loaded anew; a call to the one before ends at once. ``state`` is its
-    lifecycle state's label, or :data:`UNLOADED`. ``restarting`` while it is certain to be brought back, from
-    before the old one is taken down until the new one is active: calls wait for that.
+    ``incarnation`` changes whenever the instance is loaded anew; calls to the previous incarnation end at once.
+    ``state`` is the label of its lifecycle state, or :data:`UNLOADED`. ``restarting`` is true from before the old node
+    is taken down until the new one is active. Calls wait until it is false.
     """
 
     class_name: str
@@ -33,12 +34,12 @@ class Known:
     restarting: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
+        """Return the instance as plain data."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Known:
-        """From plain data; what a newer coordinator says besides is left out."""
+        """Return the instance that :meth:`to_dict` wrote. Unknown keys, of a newer coordinator, are ignored."""
         return cls(**{f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data})
 
     def __str__(self) -> str:
@@ -46,12 +47,12 @@ class Known:
 
 
 Watcher = Callable[["Known | None", "Known | None"], None]
-"""Called with what was known before and what is now, None for nothing; with the same twice where the instance came
-into this process or left it."""
+"""A function of the old and the new entry (None if there is none). Old and new are the same object when only the local
+call server changed."""
 
 
 class Directory:
-    """Thread-safe. Watchers are called outside of the lock, by whoever brings the news."""
+    """Instances by full node name. It is thread-safe; the thread that changes an entry calls its watchers, unlocked."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,24 +65,16 @@ class Directory:
 
     @property
     def is_fed(self) -> bool:
-        """Whether a coordinator tells this process of the fleet; else only the graph knows."""
+        """Whether a coordinator sends this process the fleet's instances; if not, only the ROS graph shows them."""
         return self._fed
 
-    def update(self, instances: Mapping[str, Known]) -> None:
-        """Take over the fleet's present instances, by full node name; those not in it are no more."""
-        with self._lock:
-            gone = self._known.keys() - instances.keys()
-        self._change({**dict.fromkeys(gone), **instances})
-
     def apply(self, changed: Mapping[str, Mapping[str, Any]], gone: Iterable[str] = ()) -> None:
-        """Take over changes as plain data: those that are new or other, by full node name (see
-        :meth:`Known.to_dict`), and the names of those that are no more."""
-        self._change({**dict.fromkeys(gone), **{name: Known.from_dict(data) for name, data in changed.items()}})
+        """Apply changes that the coordinator sent.
 
-    def snapshot(self) -> dict[str, dict[str, Any]]:
-        """All instances as plain data, such as another directory's :meth:`apply` takes as ``changed``."""
-        with self._lock:
-            return {name: known.to_dict() for name, known in self._known.items()}
+        ``changed`` has new and changed instances by full node name (see :meth:`Known.to_dict`), ``gone`` the names of
+        instances that have left the fleet.
+        """
+        self._change({**dict.fromkeys(gone), **{name: Known.from_dict(data) for name, data in changed.items()}})
 
     def _change(self, changes: Mapping[str, Known | None]) -> None:
         news: list[tuple[Watcher, Known | None, Known | None]] = []
@@ -101,21 +94,21 @@ class Directory:
     # ------------------------------------------------------------------------------------------- for the calls
 
     def get(self, full_name: str) -> Known | None:
-        """The instance of that full node name, if the fleet has it."""
+        """Return the instance of that full node name; None if the fleet does not have it."""
         return self._known.get(full_name)
 
     def of_class(self, class_name: str) -> dict[str, Known]:
-        """The instances of a class by full name."""
+        """Return the instances of a class by full node name."""
         with self._lock:
-            return {name: one for name, one in sorted(self._known.items()) if one.class_name == class_name}
+            return {name: known for name, known in sorted(self._known.items()) if known.class_name == class_name}
 
     def names(self) -> list[str]:
-        """Full names of all instances."""
+        """Return the full node names of all instances."""
         with self._lock:
             return sorted(self._known)
 
     def watch(self, full_name: str, watcher: Watcher) -> Callable[[], None]:
-        """Call ``watcher`` on every change of that instance; returns what ends that."""
+        """Call ``watcher`` on every change of that instance; return a function that stops it."""
         with self._lock:
             self._watchers.setdefault(full_name, []).append(watcher)
 
@@ -132,11 +125,11 @@ class Directory:
     # ------------------------------------------------------------------------------- modules of this process
 
     def add_server(self, full_name: str, server: Any) -> None:
-        """A call server of this process."""
+        """Add a call server of this process."""
         self._set_server(full_name, server)
 
     def remove_server(self, full_name: str, server: Any) -> None:
-        """Forget a call server, if it is still the one of that name."""
+        """Remove a call server, unless another one has taken its name."""
         if self._servers.get(full_name) is server:
             self._set_server(full_name, None)
 
@@ -151,5 +144,5 @@ class Directory:
             watcher(known, known)
 
     def server(self, full_name: str) -> Any:
-        """The call server of an instance in this process; None if it is elsewhere."""
+        """Return the call server of an instance in this process; None if this process does not have it."""
         return self._servers.get(full_name)

@@ -1,7 +1,7 @@
 """ROS messages as plain dictionaries and back, by the message's own field types.
 
-rosidl's setters check nothing by default, and a wrong value is then found, or not, in C when the message
-is sent. So each value is checked here, against the type that the interface file declares.
+rosidl's setters check nothing by default: a wrong value is found in C when the message is sent, if at all. So each
+value is checked here against the type that the interface file declares.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy
 
 from dimos_ros.exceptions import ArgumentError
+from dimos_ros.naming.wording import listed, shown
 
 FieldReader = Callable[[Any, str], Any]
 
@@ -37,7 +38,7 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 
 def to_dict(message: Any) -> dict[str, Any]:
-    """The fields of a message as dictionaries, lists, numbers and text."""
+    """Return the fields of a message as dictionaries, lists, numbers and text."""
     return {name: _plain(getattr(message, name)) for name in message.get_fields_and_field_types()}
 
 
@@ -54,21 +55,24 @@ def _plain(value: Any) -> Any:
 
 
 def from_dict(message_type: Any, fields: Any, where: str) -> Any:
-    """A message of ``message_type`` from its fields by name; those not named keep their default.
+    """Return a message of ``message_type`` with the given fields; the others keep their defaults.
 
-    ``where`` names the argument in the error. Raises ArgumentError.
+    A message of that type is returned unchanged. ``where`` names the argument in the error. Raises ArgumentError.
     """
     if isinstance(fields, message_type):
         return fields
     if not isinstance(fields, Mapping):
-        raise ArgumentError(f"{where}: {message_type.__name__} is given as its fields by name, not as {short(fields)}")
+        raise ArgumentError(
+            f"{where}: {message_type.__name__} must be given as its fields by name, not as {short(fields)}"
+        )
     readers = _field_readers(message_type)
     message = message_type()
     for name, value in fields.items():
         read = readers.get(name)
         if read is None:
-            known = ", ".join(readers) or "none"
-            raise ArgumentError(f"{where}: {message_type.__name__} has no field {str(name)[:80]!r}; it has {known}")
+            raise ArgumentError(
+                f"{where}: {message_type.__name__} has no field {shown(str(name))}; it has {listed(readers)}"
+            )
         setattr(message, name, read(value, f"{where}.{name}"))
     return message
 
@@ -80,7 +84,7 @@ def _field_readers(message_type: Any) -> dict[str, FieldReader]:
 
 
 def _reader(declared: Any) -> FieldReader:
-    """What checks a value against one of rosidl's types and converts it to how rosidl's Python holds it."""
+    """Return a function that checks a value against a rosidl type and converts it to the field's Python type."""
     from rosidl_parser import definition as idl
 
     if isinstance(declared, idl.BasicType):
@@ -177,7 +181,7 @@ def _list_reader(read: FieldReader) -> FieldReader:
 
 
 def _numbers_reader(typename: str, *, as_array: bool) -> FieldReader:
-    """Sequences of numbers are array.array, those of a fixed size numpy arrays."""
+    """Return a reader for a list of numbers, which rosidl holds as array.array, or as numpy array if of fixed size."""
     code = _TYPECODES[typename]
     dtype = numpy.dtype(code)
 
@@ -198,8 +202,5 @@ def _numbers_reader(typename: str, *, as_array: bool) -> FieldReader:
 
 
 def short(value: Any) -> str:
-    """A value for an error message: its beginning, whatever it is."""
-    if isinstance(value, int) and value.bit_length() > 200:
-        return f"an integer of {value.bit_length()} bits"
-    text = repr(value) if not isinstance(value, (list, dict)) else f"a {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:80]}…"
+    """Return a value for an error; of a list or dictionary only the type, since its repr would say little."""
+    return f"a {type(value).__name__}" if isinstance(value, (list, dict)) else shown(value)

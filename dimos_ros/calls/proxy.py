@@ -1,8 +1,8 @@
 """Proxies: objects that stand for another module and whose methods are its calls.
 
-``proxy.clear()`` blocks; ``proxy.clear.future()`` returns a ``concurrent.futures.Future``;
-``await proxy.clear.aio()`` is the awaitable form; ``proxy.clear.within(2.0)()`` has a deadline of its own, in
-any of the forms. What a call can end with besides its result is in :mod:`dimos_ros.calls.target`.
+``proxy.clear()`` blocks; ``proxy.clear.future()`` returns a ``concurrent.futures.Future``; ``await
+proxy.clear.aio()`` is for asyncio. Each form takes a deadline of its own: ``proxy.clear.within(2.0)()``.
+:mod:`dimos_ros.calls.target` lists the errors that a call can end with.
 """
 
 from __future__ import annotations
@@ -13,34 +13,31 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dimos_ros.calls.conversion import ENCODED, POSITIONAL, from_json, to_json
+from dimos_ros.calls.conversion import from_json, to_json
 from dimos_ros.calls.conversion_hints import Hints, hints_of
 from dimos_ros.calls.directory import Directory
-from dimos_ros.calls.server import Answer
 from dimos_ros.calls.target import Bounds, FixedBounds, Target
+from dimos_ros.calls.wire import ENCODED, POSITIONAL, Answer
 from dimos_ros.declaration.interface import Reference
 from dimos_ros.declaration.rpc import methods_of
-from dimos_ros.exceptions import ArgumentError, RemoteError, TargetInactiveError, UnknownMethodError
-from dimos_ros.naming.wording import nearest
+from dimos_ros.exceptions import RemoteError, UnknownMethodError
+from dimos_ros.naming.wording import listed, shown
 
 if TYPE_CHECKING:
     from rclpy.node import Node
-
-_REFUSALS = {error.__name__: error for error in (ArgumentError, TargetInactiveError, UnknownMethodError)}
-"""Errors of the call itself, rather than of the method: they come without a traceback."""
 
 _NO_ARGUMENTS = to_json({ENCODED: True})
 
 
 class Caller(Bounds, Protocol):
-    """The module that holds a reference: a node, whose parameters are the bounds of its calls."""
+    """The module that holds a reference: a node whose parameters bound its calls."""
 
     handle: Any
     context: Any
 
 
 class Method:
-    """One call of a target; calling it blocks until the result is there."""
+    """One call of another module as a function, which blocks until the result arrives."""
 
     __slots__ = ("_hints", "_proxy", "_target", "_timeout", "name")
 
@@ -52,8 +49,11 @@ class Method:
         self._timeout = timeout
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
-        """Raises CallError: RemoteError for what the method raised, and those of a call that did not come to
-        it (see :mod:`dimos_ros.calls.target`)."""
+        """Make the call and return its result.
+
+        Raises RemoteError if the method raised, another CallError if the call failed (see
+        :mod:`dimos_ros.calls.target`).
+        """
         hints = self._hints
         if hints is None:
             hints = self._hints = self._proxy._hints_of(self.name, self._timeout)
@@ -65,11 +65,11 @@ class Method:
         return value if hints is None else hints.result(value)
 
     def within(self, seconds: float) -> Method:
-        """The same call with a deadline of its own."""
+        """Return the same call with a deadline of its own."""
         return Method(self._proxy, self.name, float(seconds))
 
     def future(self, *positional: Any, **named: Any) -> Future[Any]:
-        """Start the call and return at once."""
+        """Start the call and return a future of its result at once."""
         future: Future[Any] = Future()
 
         def run() -> None:
@@ -86,7 +86,7 @@ class Method:
         return future
 
     async def aio(self, *positional: Any, **named: Any) -> Any:
-        """For asyncio: the loop goes on meanwhile."""
+        """Make the call and return its result; the asyncio loop goes on meanwhile."""
         return await asyncio.wrap_future(self.future(*positional, **named))
 
     def __repr__(self) -> str:
@@ -94,11 +94,11 @@ class Method:
 
 
 class Proxy:
-    """Stands for the instance of one full node name, which is fixed when the proxy is made.
+    """A stand-in for the instance of one full node name, which is fixed when the proxy is made.
 
-    ``target_type``, a Module subclass or a Protocol, says which calls there are and how their results are
-    read; a method that it does not have is an UnknownMethodError before anything is sent. Without one, the
-    instance is asked for its calls when the first of them is made, and results are plain data.
+    ``target_type``, a Module subclass or a Protocol, defines the calls and the types of their results. A method
+    that it does not have raises UnknownMethodError before anything is sent. Without a type, the first call asks the
+    instance for its list of calls, and results are plain data.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ class Proxy:
 
     @classmethod
     def for_reference(cls, module: Caller, reference: Reference, name: str, directory: Directory | None) -> Proxy:
-        """What a module's reference becomes: bounds are the module's own parameters."""
-        # A Protocol is not what the instances are called by.
+        """Return the proxy for a module's reference; the module's own parameters bound the calls."""
+        # Errors name instances by their class, and a Protocol is not the class of any.
         class_name = "" if reference.is_protocol else reference.target.__name__
         return cls(module, name, reference.target, class_name=class_name, directory=directory, bounds=module)
 
@@ -129,12 +129,12 @@ class Proxy:
     def to_instance(
         cls, node: Node, name: str, directory: Directory | None = None, target_type: type | None = None
     ) -> Proxy:
-        """For those that are no module, such as the coordinator."""
+        """Return a proxy for a node that is not a module, such as the coordinator."""
         return cls(node, name, target_type, directory=directory)
 
     def __getattr__(self, name: str) -> Method:
         if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__} has no {name!r}; private names of a module cannot be called")
+            raise AttributeError(f"{type(self).__name__} has no {name!r}; private methods of a module cannot be called")
         if self._methods is not None:
             raise self._unknown(name, self._methods)
         method = self.__dict__[name] = Method(self, name)
@@ -156,16 +156,16 @@ class Proxy:
         return None
 
     def _unknown(self, name: str, known: Any) -> UnknownMethodError:
-        return UnknownMethodError(f"{self!r} has no call {name!r}; it has {nearest(name, known) or 'none'}")
+        return UnknownMethodError(f"{self!r} has no call {shown(name)}; it has {listed(known, like=name)}")
 
 
 def close(proxy: Proxy) -> None:
-    """End a proxy's calls and give back what it uses. Not a method: those are the target's."""
+    """End a proxy's calls and free its resources. This is not a method, since a proxy's methods are calls."""
     proxy._target.close()
 
 
 def _packed(name: str, hints: Hints | None, positional: tuple[Any, ...], named: dict[str, Any]) -> str:
-    """Arguments as JSON, with what tells the instance that results may come in the form for Python."""
+    """Return the arguments as JSON, with the key that asks for an encoded result."""
     if hints is not None:
         arguments = hints.by_name(positional, named)
         return to_json({ENCODED: True, **arguments}, encoded=True) if arguments else _NO_ARGUMENTS
@@ -175,9 +175,8 @@ def _packed(name: str, hints: Hints | None, positional: tuple[Any, ...], named: 
 
 
 def _error_of(target: str, method: str, answer: Answer) -> Exception:
-    refusal = _REFUSALS.get(answer.error_type) if not answer.error_traceback else None
-    if refusal is not None:
-        return refusal(answer.error_message)
+    if answer.refusal is not None:
+        return answer.refusal(answer.error_message)
     error = RemoteError(
         f"{target}: {method}() raised {answer.error_type}: {answer.error_message}",
         answer.error_type,
@@ -185,5 +184,5 @@ def _error_of(target: str, method: str, answer: Answer) -> Exception:
         answer.error_traceback,
     )
     if sys.version_info >= (3, 11) and answer.error_traceback:
-        error.add_note(f"There, in {target}:\n{answer.error_traceback.rstrip()}")
+        error.add_note(f"Traceback in {target}:\n{answer.error_traceback.rstrip()}")
     return error

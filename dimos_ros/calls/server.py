@@ -1,41 +1,28 @@
-"""What answers the calls of one module: ``~/call``, and a ROS service for each ``@rpc(SomeService)``."""
+"""The call server of one module: the service ``~/call``, and a ROS service for each ``@rpc(SomeService)``."""
 
 from __future__ import annotations
 
 import threading
 import traceback
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from dimos_interfaces.srv import Call
 
-from dimos_ros.calls.conversion import ENCODED, from_json, to_json
+from dimos_ros.calls.conversion import from_json, to_json
 from dimos_ros.calls.conversion_hints import Hints, hints_of
+from dimos_ros.calls.wire import ENCODED, IDENTITY, LISTINGS, SERVICE, Answer
 from dimos_ros.declaration.interface import Interface
-from dimos_ros.declaration.rpc import LISTING, methods_of, service_type_of
+from dimos_ros.declaration.rpc import methods_of, service_type_of
 from dimos_ros.exceptions import ArgumentError, CallError, TargetDiedError, TargetInactiveError, UnknownMethodError
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed, shown
 from dimos_ros.processes.process_identity import own_identity
 from dimos_ros.processes.threads import CachedThreads
 from dimos_ros.ros.concurrent_service import ConcurrentService
 from dimos_ros.ros.node_options import Host
 
-IDENTITY = "$process"
-"""Method that answers with the process, whatever state the module is in: proxies ask it to see that they
-reach the instance."""
-
-
-class Answer(NamedTuple):
-    """What a call comes to; the fields of dimos_interfaces/srv/Call's response."""
-
-    success: bool
-    result: str = ""
-    error_type: str = ""
-    error_message: str = ""
-    error_traceback: str = ""
-
 
 class Box:
-    """Where a thread waits for the answer of another one."""
+    """A place for one answer, in which one thread puts it and another waits for it."""
 
     __slots__ = ("_content", "_given", "_ready")
 
@@ -46,13 +33,13 @@ class Box:
         self._ready.acquire()
 
     def put(self, content: Answer | Exception) -> None:
-        """Give the answer, or an error to raise. What comes first counts."""
+        """Give the answer, or an error to raise. Only the first counts."""
         if self._given.acquire(blocking=False):
             self._content = content
             self._ready.release()
 
     def wait(self, timeout: float) -> Answer:
-        """The answer. Raises TimeoutError, or the error that was given."""
+        """Wait at most ``timeout`` seconds and return the answer. Raises TimeoutError, or the error that was given."""
         if not self._ready.acquire(timeout=max(timeout, 0.0)):
             raise TimeoutError
         if isinstance(self._content, Exception):
@@ -62,7 +49,7 @@ class Box:
 
 
 class Served(Protocol):
-    """The module whose calls are served: a node that is active or not."""
+    """The module whose calls are served: a managed node."""
 
     @property
     def is_active(self) -> bool: ...
@@ -74,9 +61,9 @@ class Served(Protocol):
 
 
 class CallServer:
-    """Serves the calls of ``module`` until it is closed, each in a thread of its own.
+    """The server of a module's calls until it is closed. Each call runs in a thread of its own.
 
-    Only what ``@rpc`` marked can be called: names are looked up in a table of those, never on the object.
+    Only methods that ``@rpc`` marked can be called: names are looked up in a table of them, never on the object.
     """
 
     def __init__(self, module: Served, host: Host) -> None:
@@ -88,7 +75,7 @@ class CallServer:
         self._threads = CachedThreads(f"calls of {self._name}")
         self._waiting: set[Box] = set()
         self._lock = threading.Lock()
-        self._services = [ConcurrentService(module, Call, "~/call", self._serve, _response_to, self._threads)]
+        self._services = [ConcurrentService(module, Call, f"~/{SERVICE}", self._serve, _response_to, self._threads)]
         for name, function in methods.items():
             service_type = service_type_of(function)
             if service_type is not None:
@@ -98,7 +85,7 @@ class CallServer:
             self._directory.add_server(self._name, self)
 
     def close(self) -> None:
-        """Take no more calls; those from this process that wait for an answer end with TargetDiedError."""
+        """Refuse new calls. Calls of this process that wait for an answer end with TargetDiedError."""
         if self._directory is not None:
             self._directory.remove_server(self._name, self)
         for service in self._services:
@@ -110,7 +97,7 @@ class CallServer:
         self._threads.close()
 
     def submit(self, method: str, arguments: str) -> Box:
-        """Start a call from within this process; the answer comes into the box."""
+        """Start a call of this process and return the box that its answer is put into."""
         box = Box()
         with self._lock:
             self._waiting.add(box)
@@ -124,7 +111,7 @@ class CallServer:
         return box
 
     def answer(self, method: str, arguments: str) -> Answer:
-        """Run a call to its end. Whatever happens, it is an answer."""
+        """Run a call to its end and return its answer, also for any error."""
         try:
             hints = self._hints.get(method)
             if hints is None:
@@ -137,11 +124,11 @@ class CallServer:
             values = hints.arguments(data)
         except CallError as error:
             return Answer(False, "", type(error).__name__, str(error))
-        except BaseException as error:  # such as a dataclass of the author's that refuses its values
+        except BaseException as error:  # such as a dataclass in the module's code that refuses its values
             return Answer(False, "", ArgumentError.__name__, f"{method}(): {type(error).__name__}: {_text_of(error)}")
         try:
             result = getattr(self._module, method)(**values)
-        except BaseException as error:  # sys.exit() too: it is not the caller's process that is to end
+        except BaseException as error:  # sys.exit() too: a call must not end the process of the module
             return self._raised(method, error)
         try:
             return Answer(True, to_json(hints.result(result), encoded=encoded))
@@ -151,12 +138,12 @@ class CallServer:
             return Answer(False, "", ArgumentError.__name__, message)
 
     def _answer_without_method(self, method: str) -> Answer:
-        if method in ("", LISTING):
+        if method in LISTINGS:
             return Answer(True, to_json(self._listing()))
         if method == IDENTITY:
             return Answer(True, to_json(own_identity()))
-        known = nearest(method[:80], self._hints) or "none"
-        raise UnknownMethodError(f"{self._name} has no call {method[:80]!r}; it has {known}")
+        known = listed(self._hints, like=method)
+        raise UnknownMethodError(f"{self._name} has no call {shown(method)}; it has {known}")
 
     def _listing(self) -> dict[str, dict[str, str]]:
         calls = type(self._module).interface().calls
@@ -176,7 +163,7 @@ class CallServer:
         return _response(self.answer(request.method, request.arguments))
 
     def _serve_as(self, service_type: Any, name: str) -> ConcurrentService:
-        """The method as a ROS service of its own; errors go where such services have a place for them."""
+        """Serve a method as a ROS service; errors go into its fields ``success`` and ``message``, if it has them."""
         hints = self._hints[name]
 
         def failed(error: BaseException) -> Any:
@@ -218,9 +205,9 @@ def _text_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as other:
-        return f"its message cannot be had: {type(other).__name__}"
+        return f"(its message cannot be read: str() raised {type(other).__name__})"
 
 
 def _clean(text: str) -> str:
-    """Text that ROS can carry: no half of a surrogate pair, no NUL."""
+    """Return text that ROS can carry, with lone surrogates and NUL written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")

@@ -1,18 +1,22 @@
-"""One instance as its callers reach it: within the process, or through its ``~/call`` service.
+"""The target of calls: one instance, reached inside this process or through its ``~/call`` service.
 
-Every wait ends, with the answer or with an error that says what is known of the instance:
+Every wait ends, with the answer or with an error that tells the state of the instance:
 
-* It does not exist, or was unloaded: TargetNotFoundError within ``absent_timeout``.
-* Its process ends during the call, or it is unloaded or restarted: TargetDiedError. At once where a coordinator
-  tells of it; within a second where the caller is on the same machine, or where it left the graph in order. The
-  request is not sent again, since the instance may have acted on it.
-* It is being restarted: a call that was not sent yet waits for the new incarnation, until its deadline. One that
-  the new incarnation refuses because it is not active yet waits ``absent_timeout`` for that.
-* It is not active: TargetInactiveError. The deadline is over: CallTimeoutError.
+* The instance does not exist, or was unloaded: TargetNotFoundError within ``absent_timeout``.
+* Its process ends during the call, or the instance is unloaded or restarted: TargetDiedError. It comes at once if a
+  coordinator reports the change. Without one it comes within a second if both are on one machine, or if the instance
+  left the graph properly. The request is not sent again, since the instance may have acted on it.
+* The instance is being restarted: a call that was not sent yet waits for the new incarnation until its deadline. If
+  the new incarnation refuses it because it is not active yet, the call waits ``absent_timeout`` for that.
+* The instance is not active: TargetInactiveError. The deadline has passed: CallTimeoutError.
 
-A process that has not reached an incarnation yet first asks it who it is, again and again, until it answers. DDS
-loses what is sent before both sides have found each other, and a graph that still shows a process that was
-killed, or a part of it, says nothing of the one that takes its place.
+Before its first call to an incarnation a process asks for its identity, and repeats the request until a reply comes.
+DDS loses messages that are sent before both sides have discovered each other. And the graph may still show a killed
+process, or a part of it, which proves nothing about its successor.
+
+A call inside one process also converts its arguments and its result to JSON and back, four conversions in all. That
+is on purpose: caller and module share no object, and the same rules hold on both ways. It costs 0.03 ms for small
+values.
 """
 
 from __future__ import annotations
@@ -26,7 +30,8 @@ from rclpy.node import Node
 
 from dimos_ros.calls.conversion import from_json
 from dimos_ros.calls.directory import ACTIVE, UNLOADED, Directory, Known
-from dimos_ros.calls.server import IDENTITY, Answer, CallServer
+from dimos_ros.calls.server import CallServer
+from dimos_ros.calls.wire import CALL_TYPE, IDENTITY, SERVICE, Answer
 from dimos_ros.exceptions import (
     CallError,
     CallTimeoutError,
@@ -34,22 +39,20 @@ from dimos_ros.exceptions import (
     TargetInactiveError,
     TargetNotFoundError,
 )
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed
 from dimos_ros.processes.process_identity import ProcessWatch
 from dimos_ros.processes.threads import CachedThreads
 from dimos_ros.ros.service_caller import CHECK_SECONDS, ServiceCaller
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.02
-"""Seconds between two looks for an instance that the graph does not show yet."""
+"""Seconds between two checks whether the graph shows an instance; each pause is twice the one before."""
 
 PROBE_SECONDS = 0.05
-"""How long the answer to the question who is there is waited for before it is asked again."""
-
-CALL_TYPE = "dimos_interfaces/srv/Call"
+"""Seconds to wait for the identity reply before sending the identity request again."""
 
 
 class Bounds(Protocol):
-    """Where bounds are read at each call, in seconds: a Module's own parameters, or :class:`FixedBounds`."""
+    """The bounds of calls in seconds, read at each call: a Module's own parameters, or :class:`FixedBounds`."""
 
     @property
     def call_timeout(self) -> float: ...
@@ -59,7 +62,7 @@ class Bounds(Protocol):
 
 
 class FixedBounds:
-    """Bounds that stay as they are."""
+    """Bounds in seconds that do not change."""
 
     def __init__(self, call_timeout: float = 10.0, absent_timeout: float = 1.0) -> None:
         self.call_timeout = call_timeout
@@ -67,7 +70,7 @@ class FixedBounds:
 
 
 class _Wait:
-    """The time that one call has."""
+    """The deadlines of one call, by the monotonic clock."""
 
     __slots__ = ("absent_timeout", "deadline", "refused_by", "refused_until", "start", "timeout")
 
@@ -76,8 +79,9 @@ class _Wait:
         self.timeout, self.absent_timeout = timeout, absent_timeout
         self.deadline = self.start + timeout
         self.refused_by: int | None = None
-        """The incarnation that refused the call, not being active, and until when it is given time for that."""
+        """The incarnation that refused the call because it was not active."""
         self.refused_until = 0.0
+        """The time until which that incarnation may become active."""
 
     @property
     def left(self) -> float:
@@ -85,12 +89,12 @@ class _Wait:
 
     @property
     def absent_until(self) -> float:
-        # The error is to be there within the bound, and it takes a moment to say what there is instead.
+        # Leave a moment for the error's list of other instances, so that the error is raised within the bound.
         return min(self.deadline, self.start + 0.95 * self.absent_timeout)
 
 
 class _Route:
-    """The way to one incarnation: its call server in this process, or a client that it has answered."""
+    """The way to one incarnation: its call server in this process, or a client that got its reply."""
 
     __slots__ = ("caller", "incarnation", "process", "server", "target")
 
@@ -104,13 +108,13 @@ class _Route:
     ) -> None:
         self.target = target
         self.incarnation = incarnation
-        """None where no coordinator counts them."""
+        """None if no coordinator counts incarnations."""
         self.server = server
         self.caller = caller
         self.process = process
 
     def check(self) -> None:
-        """Raise ConnectionError where a call that is under way has nobody to answer it any more."""
+        """Raise ConnectionError if nothing is left that could answer a call under way."""
         if self.process is not None and self.process.has_ended:
             raise ConnectionError("its process ended")
         if not self.target._is_now(self.incarnation):
@@ -118,7 +122,7 @@ class _Route:
 
 
 class Target:
-    """The instance ``name``, a full node name, as seen from ``node``. Close it before the node."""
+    """The instance with the full node name ``name``, called by ``node``. Close the target before the node."""
 
     def __init__(self, node: Node, name: str, class_name: str, directory: Directory | None, bounds: Bounds) -> None:
         self.name = name
@@ -141,7 +145,7 @@ class Target:
         self._stop_watching = self._directory.watch(name, self._on_change)
 
     def close(self) -> None:
-        """End the calls under way with TargetDiedError, and take no more."""
+        """End the calls under way with TargetDiedError and refuse new ones."""
         self._stop_watching()
         with self._lock:
             self._closed = True
@@ -152,7 +156,7 @@ class Target:
         self.threads.close()
 
     def call(self, method: str, arguments: str, timeout: float | None = None) -> Answer:
-        """Have a method run and return what it comes to. Raises as the text of this file says."""
+        """Call a method with ``arguments`` as JSON and return the answer. Raises the errors listed at the top."""
         bounds = self._bounds
         wait = _Wait(bounds.call_timeout if timeout is None else timeout, bounds.absent_timeout)
         while True:
@@ -183,33 +187,33 @@ class Target:
         assert route.caller is not None
         request = Call.Request(method=method, arguments=arguments)
         try:
-            response: Answer = route.caller.call(request, wait.left, route.check)
+            response = route.caller.call(request, wait.left, route.check)
         except TimeoutError:
             raise self._over(method, wait) from None
         except ConnectionError as error:
             self._route = None
             raise TargetDiedError(
-                f"{self.name}: {method}() was under way when {error}; it may have run, and is not sent again"
+                f"{self.name}: {method}() was under way when {error}; it may have run, so it is not sent again"
             ) from None
         self._heard = time.monotonic()
-        return response
+        return Answer.of_response(response)
 
     def _still_leads(self, route: _Route, wait: _Wait) -> bool:
-        """Whether a way that no coordinator tells of still leads to the instance."""
+        """Return whether a route still leads to the instance, if no coordinator reports its changes."""
         if route.server is not None:
-            return True  # it is closed before it goes, and that is told
+            return True  # the directory reports when a call server of this process closes
         if route.caller is None or not route.caller.is_there:
             return False
         is_fresh = wait.start - self._heard < CHECK_SECONDS
         return is_fresh or route.process is None or not route.process.has_ended
 
     def _find_route(self, changes: int, wait: _Wait) -> _Route | None:
-        """The way to the instance; None where what is known of it changed meanwhile."""
+        """Return the route to the instance; None if the directory's entry changed meanwhile."""
         known, server = self._look(wait)
         incarnation = known.incarnation if known is not None else None
         route = _Route(self, incarnation, server) if server is not None else self._reach(incarnation, wait)
         with self._news:
-            # What came meanwhile may have been about this one.
+            # A change in the meantime may have ended this incarnation: do not keep the route then.
             self._route = route if self._changes == changes else None
         return route
 
@@ -228,18 +232,20 @@ class Target:
         while self._is_now(incarnation):
             route = self._route
             if route is not None and route.incarnation == incarnation and route.caller is client:
-                return route  # another thread was first
+                return route  # another thread has found it first
             left = limit - time.monotonic()
             if left <= 0:
                 raise self._not_reached(incarnation, wait)
             if client.is_closed:
-                raise TargetDiedError(f"{self.name} cannot be called any more: this proxy, or its context, was closed")
+                raise TargetDiedError(
+                    f"{self.name} cannot be called any more: this proxy or its ROS context was closed"
+                )
             if client.is_there:
                 try:
                     answer = client.call(Call.Request(method=IDENTITY), min(PROBE_SECONDS, left))
                 except (TimeoutError, ConnectionError):
                     continue
-                process = ProcessWatch(from_json(answer.result, "who it is") if answer.success else {})
+                process = ProcessWatch(from_json(answer.result, "the identity") if answer.success else {})
                 if not process.has_ended:
                     self._heard = time.monotonic()
                     return _Route(self, incarnation, None, client, process)
@@ -252,15 +258,15 @@ class Target:
             if self._closed:
                 raise TargetDiedError(f"this proxy of {self.name} was closed")
             if self._caller is None:
-                self._caller = ServiceCaller(self._node, Call, f"{self.name}/call")
+                self._caller = ServiceCaller(self._node, Call, f"{self.name}/{SERVICE}")
             return self._caller
 
-    # ------------------------------------------------------------------------------------ what is known of it
+    # -------------------------------------------------------------------------------------- the directory's entry
 
     def _look(self, wait: _Wait) -> tuple[Known | None, Any]:
-        """What is known of the instance, and its call server where it is in this process, once it can be called.
+        """Wait until the instance can be called; return its entry, and its call server if it is in this process.
 
-        None is known of an instance that no coordinator counts: it may be there nevertheless.
+        The entry is None if no coordinator has reported the instance, which may exist nevertheless.
         """
         while True:
             if self._closed:
@@ -279,11 +285,12 @@ class Target:
                 raise self._absent(known)
 
     def _is_refused_for_now(self, answer: Answer, changes: int, wait: _Wait) -> bool:
-        """Whether the instance refused the call, not being active, and what is known of it changed since.
+        """Return whether to send the call again: the inactive instance refused it, and its entry has changed since.
 
-        What is known may be late: news is waited for where by that the instance should have taken the call.
+        The directory can lag behind. If it says the instance is active, wait for its next update before treating the
+        refusal as final.
         """
-        if answer.error_type != TargetInactiveError.__name__ or answer.error_traceback:
+        if answer.refusal is not TargetInactiveError:
             return False
         known = self._directory.get(self.name)
         if known is None or not (known.restarting or known.state == ACTIVE or self._changes != changes):
@@ -320,7 +327,7 @@ class Target:
             self._news.notify_all()
 
     def _wait_for_news(self, changes: int, limit: float) -> bool:
-        """Wait until there are other than ``changes``; False at ``limit``."""
+        """Wait until the count of changes is no longer ``changes``; return False if ``limit`` comes first."""
         with self._news:
             while self._changes == changes:
                 left = limit - time.monotonic()
@@ -334,15 +341,15 @@ class Target:
     # ------------------------------------------------------------------------------------------------- errors
 
     def _over(self, method: str, wait: _Wait) -> CallTimeoutError:
-        return CallTimeoutError(f"{self.name}: {method}() gave no answer within {wait.timeout:g} s")
+        return CallTimeoutError(f"{self.name}: {method}() did not answer within {wait.timeout:g} s")
 
     def _not_reached(self, incarnation: int | None, wait: _Wait) -> CallError:
         if incarnation is None:
             return self._absent(None)
-        return CallTimeoutError(f"{self.name} runs, and was not reached within {wait.timeout:g} s")
+        return CallTimeoutError(f"{self.name} runs, but was not reached within {wait.timeout:g} s")
 
     def _absent(self, known: Known | None) -> TargetNotFoundError:
-        """The error that says which instances there are instead."""
+        """Return the error that lists the instances that run instead."""
         kind = self.class_name or "module"
         if known is not None:
             return TargetNotFoundError(f"{self.name} ({kind}) is not loaded now{self._others()}")
@@ -352,18 +359,20 @@ class Target:
         alike = self._directory.of_class(self.class_name) if self.class_name else {}
         alike.pop(self.name, None)
         if alike:
-            return f"; {self.class_name} runs as " + ", ".join(f"{name} ({known})" for name, known in alike.items())
+            return f"; {self.class_name} runs as {listed(f'{name} ({known})' for name, known in alike.items())}"
         names = self._directory.names() or self._callable_nodes()
         names = [name for name in names if name != self.name]
         none = f"; no {self.class_name} runs, " if self.class_name and self._directory.is_fed else "; "
         return (
-            f"{none}modules that run: {nearest(self.name, names)}" if names else "; no module that can be called runs"
+            f"{none}modules that run: {listed(names, like=self.name)}"
+            if names
+            else "; no module runs that can be called"
         )
 
     def _callable_nodes(self) -> list[str]:
-        """Nodes that answer calls, as the graph has it."""
+        """Return the full names of the nodes that serve calls, according to the graph."""
         try:
             services = self._node.get_service_names_and_types()
         except Exception:  # the node is being destroyed
             return []
-        return [name.removesuffix("/call") for name, types in services if CALL_TYPE in types]
+        return [name.removesuffix(f"/{SERVICE}") for name, types in services if CALL_TYPE in types]

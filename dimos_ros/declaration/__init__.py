@@ -1,1 +1,1 @@
-"""What a module's class body declares: streams, parameters, references, calls. Pure data that needs no ROS."""
+"""The declarations of a module's class body: streams, parameters, references, calls. Pure data that needs no ROS."""

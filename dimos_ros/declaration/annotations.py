@@ -1,4 +1,4 @@
-"""Annotations as they stand in the source, and the names that they may use."""
+"""Annotations as the source has them, and the names that they may use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def annotations_of(owner: type | Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a class or function: text where they are text, forward references where undefined."""
+    """Return the annotations of a class or function: text stays text, undefined names are forward references."""
     if sys.version_info >= (3, 14):
         import annotationlib
 
@@ -20,7 +20,7 @@ def annotations_of(owner: type | Callable[..., Any]) -> dict[str, Any]:
 
 
 def enclosing_scopes(python_module: str) -> list[dict[str, Any]]:
-    """The local names of the functions that run now and belong to a Python module, the innermost first.
+    """Return the local names of each running function of a Python module, the innermost first.
 
     A class or function that is defined inside a function may be annotated with that function's names.
     """
@@ -34,12 +34,12 @@ def enclosing_scopes(python_module: str) -> list[dict[str, Any]]:
 
 
 def is_protocol(cls: type) -> bool:
-    """Whether a class is a ``typing.Protocol``, rather than one that implements it."""
+    """Return whether a class is itself a ``typing.Protocol``, rather than an implementation of one."""
     return bool(getattr(cls, "_is_protocol", False))
 
 
 def protocol_methods(protocol: type) -> dict[str, Callable[..., Any]]:
-    """The public methods of a Protocol by name, those of its bases included."""
+    """Return the public methods of a Protocol by name, with those of its bases."""
     found: dict[str, Callable[..., Any]] = {}
     for base in reversed(protocol.__mro__):
         if is_protocol(base) and base is not typing.Protocol:

@@ -1,7 +1,7 @@
 """Reading a class body: from annotations, defaults and decorated methods to an Interface.
 
-Annotations may be strings. One that cannot be evaluated yet (a class defined further down, a name
-imported for type checking alone) is read again when the interface is first needed.
+Annotations may be strings. One may name something that is not defined yet, such as a class further down or an import
+for type checking alone. Such an annotation is read again when the interface is first needed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dimos_ros.declaration.parameters import LiveParameter, parameter_of, split_
 from dimos_ros.declaration.rpc import call_of
 from dimos_ros.declaration.streams import In, Out, declared_qos
 from dimos_ros.exceptions import DeclarationError
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed
 
 _TYPE_NAME = re.compile(r"([a-z][a-z0-9_]*)(/msg)?/([A-Z][A-Za-z0-9]*)\Z")
 _TEXTUAL_STREAM = re.compile(r"(?:[\w.]*\.)?(In|Out)\[\s*['\"]?([\w./ ]+?)['\"]?\s*\]\Z")
@@ -30,12 +30,12 @@ Declaration = Stream | Parameter | Reference
 
 
 def is_declared(cls: type) -> bool:
-    """Whether a class has declarations: it is Declared or derived from it."""
+    """Return whether a class has declarations: it is Declared or derived from it."""
     return hasattr(cls, "_declarations")
 
 
 class Unresolved:
-    """An annotation that names something not defined yet."""
+    """An annotation that names something that is not defined yet."""
 
     def __init__(self, text: str, namespaces: list[Mapping[str, Any]], default: Any) -> None:
         self.text = text
@@ -44,7 +44,7 @@ class Unresolved:
 
 
 def read_class_body(cls: type) -> dict[str, Any]:
-    """The declarations of one class body (not of its bases), by attribute name.
+    """Return the declarations of one class body (not of its bases) by attribute name.
 
     A value is a Stream, Parameter, Reference or Unresolved. Raises DeclarationError.
     """
@@ -65,8 +65,11 @@ def read_class_body(cls: type) -> dict[str, Any]:
 
 
 def redefined(cls: type, inherited: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Inherited declarations that a class body gives another default or QoS without annotating them again:
-    ``resolution = 0.01``. Raises DeclarationError, BlueprintError for one that does not fit."""
+    """Return inherited declarations to which a class body gives another default or QoS: ``resolution = 0.01``.
+
+    They need no annotation. Raises DeclarationError if another kind of attribute would hide a declaration,
+    BlueprintError if the default does not fit.
+    """
     found: dict[str, Any] = {}
     for name, value in vars(cls).items():
         before = inherited.get(name)
@@ -85,12 +88,12 @@ def redefined(cls: type, inherited: Mapping[str, Any], own: Mapping[str, Any]) -
 
 
 def resolve(cls: type, name: str, pending: Unresolved) -> Any:
-    """Read an annotation again that could not be evaluated before. Raises DeclarationError."""
+    """Read an annotation that could not be evaluated before. Raises DeclarationError if it still cannot."""
     declared = _read(cls, name, pending.text, pending.default, pending.namespaces)
     if isinstance(declared, Unresolved):
         raise DeclarationError(
-            f"{cls.__name__}.{name}: the annotation {pending.text!r} names something that is not "
-            "defined where the class is"
+            f"{cls.__name__}.{name}: the annotation {pending.text!r} names something that is not defined "
+            "where the class is defined"
         )
     return declared
 
@@ -98,7 +101,7 @@ def resolve(cls: type, name: str, pending: Unresolved) -> Any:
 def interface_of(
     declarations: Mapping[str, Declaration], calls: Mapping[str, Callable[..., Any]], owner: str
 ) -> Interface:
-    """The interface of a class from its own and inherited declarations and ``@rpc`` methods."""
+    """Return the interface of a class from its declarations and ``@rpc`` methods, the inherited ones included."""
 
     def kind(wanted: type) -> dict[str, Any]:
         return {n: d for n, d in declarations.items() if isinstance(d, wanted)}
@@ -108,22 +111,24 @@ def interface_of(
 
 
 def check_handlers(cls: type, streams: Mapping[str, Stream]) -> None:
-    """Raise DeclarationError for a ``handle_<name>`` that no ``In`` answers to."""
+    """Raise DeclarationError for a ``handle_<name>`` without an ``In`` of that name."""
     inputs = [s.name for s in streams.values() if s.direction == "in"]
     for name in dir(cls):
         if not name.startswith("handle_") or not callable(getattr(cls, name, None)):
             continue
         stream = name.removeprefix("handle_")
         if stream not in inputs:
-            known = nearest(stream, inputs) or "none"
             raise DeclarationError(
-                f"{cls.__name__}.{name}() handles no stream: there is no In {stream!r}; declared inputs: {known}"
+                f"{cls.__name__}.{name}() handles no stream: there is no In {stream!r}; declared inputs: "
+                f"{listed(inputs, like=stream)}"
             )
 
 
 def _namespaces(cls: type) -> list[Mapping[str, Any]]:
-    """Where the names of a string annotation are looked up: the class body, the functions that it is defined in, its
-    Python module."""
+    """Return the places that define the names of a string annotation, the innermost first.
+
+    They are the class body, the functions around it and its Python module.
+    """
     python_module = sys.modules.get(cls.__module__)
     return [vars(cls), *enclosing_scopes(cls.__module__), vars(python_module) if python_module else {}]
 
@@ -164,7 +169,7 @@ def _read(
     if annotation is typing.ClassVar or origin is typing.ClassVar:
         return None
     if annotation in (In, Out):
-        raise DeclarationError(f"{owner}: {annotation.__name__} wants its message type: In[Image]")
+        raise DeclarationError(f"{owner}: {annotation.__name__} needs its message type: {annotation.__name__}[Image]")
     if origin in (In, Out):
         (message_type,) = typing.get_args(annotation)
         return Stream(
@@ -179,22 +184,21 @@ def _read(
         return _read(cls, name, text, default, namespaces)
     if isinstance(target, type) and (is_declared(target) or is_protocol(target)):
         if default not in (REQUIRED, None):
-            raise DeclarationError(f"{owner}: a reference has no default but None")
+            raise DeclarationError(f"{owner}: a reference can have no default except None")
         return Reference(name, target, optional or default is None)
     if isinstance(default, LiveParameter):
         default = default.parameter.default
     parameter = parameter_of(name, annotation, default, cls.__name__)
     if parameter is None:
         raise DeclarationError(
-            f"{owner}: {annotation!r} is no stream, parameter or reference. A parameter is a bool, "
-            "int, float, str, bytes or a list of those; a plain attribute is a ClassVar or starts "
-            "with an underscore"
+            f"{owner}: {annotation!r} is not a stream, parameter or reference. A parameter is a bool, int, float, str, "
+            "bytes or a list of bool, int, float or str; a plain attribute is a ClassVar or starts with an underscore"
         )
     return parameter
 
 
 def _message_type_name(message_type: Any, owner: str) -> str:
-    """``sensor_msgs/msg/LaserScan`` of a message class or of that text."""
+    """Return ``sensor_msgs/msg/LaserScan`` for that message class, or for its name as text."""
     if isinstance(message_type, typing.ForwardRef):
         message_type = message_type.__forward_arg__
     if isinstance(message_type, str):
@@ -205,5 +209,5 @@ def _message_type_name(message_type: Any, owner: str) -> str:
         return type_name(message_type)
     described = getattr(message_type, "__qualname__", repr(message_type))
     raise DeclarationError(
-        f"{owner}: {described} is no ROS message type; a stream carries one, such as sensor_msgs.msg.LaserScan"
+        f"{owner}: {described} is not a ROS message type; a stream carries one, such as sensor_msgs.msg.LaserScan"
     )

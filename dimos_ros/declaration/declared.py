@@ -1,4 +1,4 @@
-"""``Declared``: the part of a module class that is data. Blueprints work on it; it needs no ROS."""
+"""``Declared``: the part of a module class that is data. Blueprints use it alone, so they need no ROS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Declared:
     """
 
     dedicated: ClassVar[bool] = False
-    """Whether each instance has a container, and so a process, of its own."""
+    """Whether each instance gets a container, and so a process, of its own."""
 
     _declarations: ClassVar[dict[str, Any]] = {}
     _interface: ClassVar[Interface | None] = None
@@ -25,7 +25,7 @@ class Declared:
     _is_base: ClassVar[bool] = True
 
     def __init_subclass__(cls, *, is_base: bool = False, **options: Any) -> None:
-        """``is_base``: the class declares what all modules have, and is not a module itself."""
+        """Read the class body. ``is_base`` marks a class that declares what all modules have and is not a module."""
         super().__init_subclass__(**options)
         cls._is_base = is_base
         inherited: dict[str, Any] = {}
@@ -37,13 +37,13 @@ class Declared:
         cls._interface = None
         for declared in own.values():
             _put_parameter(cls, declared)
-        # What can be checked at once is: a wrong class is then an error where it is written.
+        # Check now if all names are defined, so that a wrong class is an error where it is written.
         if not any(isinstance(declared, class_body.Unresolved) for declared in cls._declarations.values()):
             cls.interface()
 
     @classmethod
     def interface(cls) -> Interface:
-        """What the class and its bases declare.
+        """Return what the class and its bases declare.
 
         Raises DeclarationError for an annotation that still names something undefined.
         """
@@ -61,17 +61,17 @@ class Declared:
 
     @classmethod
     def describe(cls) -> str:
-        """The interface for people: streams, parameters, references, calls."""
+        """Return the interface as text for people: streams, parameters, references, calls."""
         return cls.interface().as_text(f"{cls.__name__} ({cls.__module__}:{cls.__qualname__})", summary_of(cls))
 
 
 def ancestors_of(cls: type) -> list[type[Declared]]:
-    """A class and the module classes that it is derived from, nearest first; bases such as Module left out."""
+    """Return a class and the module classes above it, nearest first, without bases such as Module."""
     return [base for base in cls.__mro__ if issubclass(base, Declared) and not base._is_base]
 
 
 def summary_of(cls: type) -> str:
-    """The first line of a class's docstring."""
+    """Return the first line of a class's docstring."""
     return (cls.__doc__ or "").strip().partition("\n")[0].strip()
 
 

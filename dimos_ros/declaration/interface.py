@@ -1,6 +1,6 @@
 """A module's interface as data: what its class body declares, without ROS and without the class.
 
-The blueprint composes interfaces, the module turns its own into endpoints.
+A blueprint composes interfaces; a module makes endpoints from its own.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from dimos_ros.naming.wording import shown
 Direction = Literal["in", "out"]
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
-"""Default of a parameter that has to be given."""
-
+"""Default of a parameter that must be set."""
 
 WIDEST = 40
-"""Characters; names and signatures that are longer do not widen the column of all."""
+"""Characters of the column of names; a longer name or signature sticks out instead of widening it."""
 
 
 @dataclass(frozen=True)
 class Stream:
     """An ``In`` or ``Out``: a relative topic named after the attribute.
 
-    ``message_type`` is the ROS type's name, ``sensor_msgs/msg/LaserScan``.
+    ``message_type`` is the name of the ROS type, such as ``sensor_msgs/msg/LaserScan``.
     """
 
     name: str
@@ -40,8 +39,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A ROS parameter: ``kind`` is ``bool``, ``int``, ``float``, ``str``, ``bytes`` or a list of
-    one of the first four (``float[]``); ``minimum``, ``maximum`` and ``step`` bound numbers."""
+    """A ROS parameter.
+
+    ``kind`` is ``bool``, ``int``, ``float``, ``str``, ``bytes`` or a list of one of the first four (``float[]``).
+    ``minimum``, ``maximum`` and ``step`` bound numbers.
+    """
 
     name: str
     kind: str
@@ -55,9 +57,9 @@ class Parameter:
     read_only: bool = False
 
     def check(self, value: Any, owner: str) -> Any:
-        """``value`` as this parameter's type, an int widened to float where floats are declared.
+        """Return ``value`` in this parameter's type; an int becomes a float if the kind is float.
 
-        ``owner`` names the instance in the error. Raises BlueprintError.
+        ``owner`` names the instance in the error. Raises BlueprintError if the value does not fit.
         """
         if value is None and self.optional:
             return None
@@ -83,10 +85,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Reference:
-    """A handle to another module's calls.
-
-    ``target`` is the Module subclass or the Protocol.
-    """
+    """A handle to another module's calls. ``target`` is a Module subclass or a Protocol."""
 
     name: str
     target: type
@@ -99,8 +98,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Call:
-    """A method that others may call: its signature as text, the first line of its docstring, and
-    the ROS service type's name where it is served as one."""
+    """A method that other modules may call.
+
+    ``signature`` is its text, ``summary`` the first line of its docstring. ``service_type`` is the name of the ROS
+    service type that it is served as, if any.
+    """
 
     name: str
     signature: str
@@ -122,7 +124,7 @@ class Interface:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def as_text(self, title: str, summary: str = "") -> str:
-        """The interface for people, one line a declaration."""
+        """Return the interface as text for people, one line for each declaration."""
         lines = [title]
         if summary:
             lines.append(f"  {summary}")
@@ -164,7 +166,7 @@ def _kind_of(value: Any) -> str:
 
 
 def _converted(kind: str, value: Any) -> Any:
-    """``value`` as ``kind``; None where it is of another kind (no kind has None as a value)."""
+    """Return ``value`` in ``kind``, or None if it is of another kind (no kind has None as a value)."""
     if kind.endswith("[]"):
         if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
             return None

@@ -1,4 +1,4 @@
-"""Names and classes of ROS message types, each from the other."""
+"""Names and classes of ROS message types, and how to get one from the other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ _NAME = re.compile(r"([a-z][a-z0-9_]*)/(msg|srv|action)/([A-Za-z][A-Za-z0-9]*)(?
 
 
 def is_message_type(annotation: Any) -> bool:
-    """Whether ``annotation`` is a generated ROS message (or request, response) class."""
+    """Return whether ``annotation`` is a generated ROS class: of a message, a request or a response."""
     return isinstance(annotation, type) and hasattr(annotation, "get_fields_and_field_types")
 
 
 def type_name(interface_type: type) -> str:
-    """``sensor_msgs/msg/Image`` of a message class, ``std_srvs/srv/SetBool`` of a service's,
-    ``std_srvs/srv/SetBool_Request`` of a request's."""
+    """Return the name of a message, service or request class.
+
+    It is ``sensor_msgs/msg/Image``, ``std_srvs/srv/SetBool`` or ``std_srvs/srv/SetBool_Request``.
+    """
     package, kind, *_ = interface_type.__module__.split(".")
     return f"{package}/{kind}/{interface_type.__name__}"
 
@@ -34,9 +36,9 @@ def message_class(name: str) -> Any:
 
 
 def loaded_type(name: Any) -> Any:
-    """The message class of that name if this process has loaded it; None otherwise.
+    """Return the message class of that name if this process has loaded it; None otherwise.
 
-    Imports nothing, so that a name from a peer has no effect.
+    Imports nothing, so that a peer cannot make this process load code by sending a name.
     """
     match = _NAME.match(name) if isinstance(name, str) else None
     if match is None:

@@ -1,4 +1,4 @@
-"""Parameters of a module: declared in the class body, live on the instance."""
+"""Parameters of a module: declared in the class body, read and set on the instance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCALARS = {bool: "bool", int: "int", float: "float", str: "str", bytes: "bytes"
 
 
 class ParameterDefault:
-    """What :func:`param` leaves in the class body until the class is made."""
+    """A default with options, as :func:`param` puts it into the class body until the class is made."""
 
     def __init__(self, default: Any, options: dict[str, Any]) -> None:
         self.default = default
@@ -34,9 +34,9 @@ def param(
 ) -> Any:
     """Declare a parameter with more than a default value.
 
-    ``resolution: float = param(0.1, minimum=0.01, description="metres a cell")``. Bounds and
-    ``step`` become the ROS parameter's range, so that ``ros2 param describe`` shows them and a
-    value outside is refused. Without a default the parameter has to be given.
+    ``resolution: float = param(0.1, minimum=0.01, description="metres a cell")``. Bounds and ``step`` become the
+    range of the ROS parameter: ``ros2 param describe`` shows it, and a value outside is refused. A parameter
+    without a default must be set by the blueprint.
     """
     return ParameterDefault(
         default,
@@ -52,7 +52,7 @@ def param(
 
 
 class LiveParameter:
-    """The attribute of a declared parameter: reads the node's value, sets it when assigned."""
+    """The attribute of a declared parameter: reading it gives the node's value, assigning sets it."""
 
     def __init__(self, parameter: Parameter) -> None:
         self.parameter = parameter
@@ -64,7 +64,7 @@ class LiveParameter:
             return module._parameter_values[self.parameter.name]
         except (AttributeError, KeyError):
             raise AttributeError(
-                f"{owner.__name__}.{self.parameter.name} has its value once Module.__init__ ran"
+                f"{owner.__name__}.{self.parameter.name} has no value before Module.__init__ has run"
             ) from None
 
     def __set__(self, module: Any, value: Any) -> None:
@@ -72,8 +72,10 @@ class LiveParameter:
 
 
 def parameter_of(name: str, annotation: Any, default: Any, owner: str) -> Parameter | None:
-    """The parameter that ``name: annotation = default`` declares; None if the annotation is of no
-    parameter type. Raises DeclarationError, BlueprintError for a default of the wrong type."""
+    """Return the parameter that ``name: annotation = default`` declares; None if a parameter cannot have that type.
+
+    Raises DeclarationError for an enum or a mixed Literal, BlueprintError for a default that does not fit.
+    """
     optional, annotation = split_optional(annotation)
     options: dict[str, Any] = {}
     if isinstance(default, ParameterDefault):
@@ -83,7 +85,9 @@ def parameter_of(name: str, annotation: Any, default: Any, owner: str) -> Parame
     if kind is None and origin is typing.Literal:
         kinds = {_SCALARS.get(type(value)) for value in arguments}
         if len(kinds) != 1 or None in kinds:
-            raise DeclarationError(f"{owner}.{name}: the values of a Literal are of one type")
+            raise DeclarationError(
+                f"{owner}.{name}: the values of a Literal must all be of one type: bool, int, float, str or bytes"
+            )
         kind = typing.cast(str, kinds.pop())
         options["choices"] = arguments
     of_one_type = origin is list or (origin is tuple and arguments[1:] == (Ellipsis,))
@@ -91,7 +95,7 @@ def parameter_of(name: str, annotation: Any, default: Any, owner: str) -> Parame
         kind = f"{_SCALARS[arguments[0]]}[]"
     if kind is None:
         if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-            raise DeclarationError(f"{owner}.{name}: a ROS parameter has no enum type; use Literal[...] of its values")
+            raise DeclarationError(f"{owner}.{name}: a ROS parameter cannot be an enum; use Literal[...] of its values")
         return None
     if default is REQUIRED and optional:
         default = None
@@ -99,7 +103,10 @@ def parameter_of(name: str, annotation: Any, default: Any, owner: str) -> Parame
 
 
 def with_default(parameter: Parameter, default: Any, owner: str) -> Parameter:
-    """The parameter with another default, which may be a :func:`param`. Raises BlueprintError if it does not fit."""
+    """Return the parameter with another default, which may be a :func:`param`.
+
+    Raises BlueprintError if the default does not fit.
+    """
     if isinstance(default, ParameterDefault):
         given = {name: value for name, value in default.options.items() if value not in ("", None, (), False)}
         parameter, default = replace(parameter, **given), default.default
@@ -109,7 +116,7 @@ def with_default(parameter: Parameter, default: Any, owner: str) -> Parameter:
 
 
 def split_optional(annotation: Any) -> tuple[bool, Any]:
-    """Whether ``annotation`` is ``X | None``, and X."""
+    """Return whether ``annotation`` is ``X | None``, and X; for another annotation, False and itself."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         members = [a for a in typing.get_args(annotation) if a is not type(None)]
         if len(members) == 1 and len(members) < len(typing.get_args(annotation)):

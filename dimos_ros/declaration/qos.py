@@ -1,6 +1,6 @@
 """Quality of service of a stream, as a value that needs no ROS.
 
-:meth:`QoS.profile` turns it into rclpy's ``QoSProfile`` where a stream is opened.
+:meth:`QoS.profile` makes rclpy's ``QoSProfile`` from it when a stream is opened.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dimos_ros.exceptions import DeclarationError
+from dimos_ros.naming.wording import listed, shown
 
 if TYPE_CHECKING:
     from rclpy.qos import QoSProfile
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QoS:
-    """``reliable`` or best effort, ``latched`` (transient local) or volatile, history ``depth``.
+    """Quality of service: ``reliable`` or best effort, ``latched`` (transient local) or volatile, history ``depth``.
 
-    ``depth`` counts messages kept for a peer that is slower than the publisher; 0 keeps all.
+    ``depth`` is the number of messages kept for a peer that is slower than the publisher; 0 keeps all.
     """
 
     reliable: bool = True
@@ -27,14 +28,14 @@ class QoS:
 
     def __post_init__(self) -> None:
         if not isinstance(self.depth, int) or isinstance(self.depth, bool) or self.depth < 0:
-            raise DeclarationError(f"QoS depth must be 0 or more messages, not {self.depth!r}")
+            raise DeclarationError(f"QoS depth must be an integer of 0 or more messages, not {shown(self.depth)}")
 
     def accepts(self, offered: QoS) -> bool:
-        """Whether a subscription with this QoS hears a publisher that offers ``offered``."""
+        """Return whether a subscription with this QoS receives from a publisher with ``offered``."""
         return not (self.reliable and not offered.reliable) and not (self.latched and not offered.latched)
 
     def profile(self) -> QoSProfile:
-        """The same as an rclpy profile."""
+        """Return the same as rclpy's profile."""
         from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
         return QoSProfile(
@@ -59,7 +60,7 @@ PROFILES = {
 
 
 def as_qos(value: QoS | str | int | None) -> QoS:
-    """A profile from its name, a history depth, or itself. Raises DeclarationError."""
+    """Return the QoS of a profile's name, a history depth or a QoS; None gives the default. Raises DeclarationError."""
     if value is None:
         return PROFILES["default"]
     if isinstance(value, QoS):
@@ -68,4 +69,4 @@ def as_qos(value: QoS | str | int | None) -> QoS:
         return QoS(depth=value)
     if isinstance(value, str) and value in PROFILES:
         return PROFILES[value]
-    raise DeclarationError(f"{value!r} is no QoS: give a QoS, a depth, or one of {', '.join(PROFILES)}")
+    raise DeclarationError(f"{shown(value)} is not a QoS: give a QoS, a depth, or one of {listed(PROFILES)}")

@@ -1,8 +1,7 @@
-"""Names that a module's declarations may not take.
+"""Names that a module's declarations must not have.
 
-The list is that of the managed node's public attributes in rclpy, Jazzy and Kilted together, so
-that a class is judged the same where rclpy is missing; a test holds it against the rclpy that is
-installed.
+Among them are the public attributes of rclpy's managed node, of Jazzy and Kilted together. They are listed here, so
+that a class is judged the same where rclpy is missing. A test compares the list with the rclpy that is installed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _RCLPY_NODE = """
 RCLPY_NODE = frozenset(_RCLPY_NODE.split())
 
 MODULE = frozenset({"blueprint", "describe", "finish", "frame", "interface", "is_active"})
-"""What Module itself adds."""
+"""Public attributes that Module itself adds."""
 
 _NODE_SERVICES = """
     call change_state describe_parameters get_available_states get_available_transitions get_logger_levels
@@ -38,16 +37,16 @@ _NODE_SERVICES = """
     set_logger_levels set_parameters set_parameters_atomically
 """
 NODE_SERVICES = frozenset(_NODE_SERVICES.split())
-"""Services that every managed node has below its name; ``call`` is a module's."""
+"""Services that every module has below its node name: those of a managed node, and ``call``."""
 
 ARGUMENTS = frozenset({"name", "use_sim_time", "tf", "tf_static"})
-"""``name`` is an argument of Module.blueprint(); the others every ROS node has already."""
+"""``name`` is an argument of Module.blueprint(); every ROS node or module has the others already."""
 
 
 def reason(name: str) -> str | None:
-    """Why ``name`` cannot be declared, or None where it can."""
+    """Return why ``name`` cannot be declared; None if it can."""
     if name in RCLPY_NODE:
-        return "it would hide rclpy's own attribute of a node"
+        return "it would hide an attribute of rclpy's node"
     if name in MODULE:
         return "it would hide an attribute of Module"
     if name in ARGUMENTS:
@@ -56,7 +55,7 @@ def reason(name: str) -> str | None:
 
 
 def reason_of_call(name: str, is_service: bool) -> str | None:
-    """Why a method called ``name`` cannot be an ``@rpc``, or None where it can."""
+    """Return why a method called ``name`` cannot be an ``@rpc``; None if it can."""
     if is_service and name in NODE_SERVICES:
         return f"every module has a service ~/{name} already"
     return None if name in ARGUMENTS else reason(name)

@@ -1,4 +1,4 @@
-"""``@rpc``: makes a module's method callable by other modules, by name and by type."""
+"""``@rpc``: marks a module's method as a call, which other modules and the command line can make."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARK = "_dimos_rpc"
 _NAMES = "_dimos_names"
 
 LISTING = "help"
-"""The method name, beside the empty one, by which a person asks for the list of a module's calls."""
+"""Method name that asks a module for the list of its calls. The empty name does the same; "help" is easier to type."""
 
 
 @overload
@@ -30,16 +30,16 @@ def rpc(method: F) -> F: ...
 def rpc(method: Any) -> Any:
     """Make a method callable from other modules and from the command line.
 
-    ``@rpc`` serves it on the node's ``~/call`` service, arguments and result as JSON, checked by the method's
-    type hints. ``@rpc(std_srvs.srv.SetBool)`` serves it as that ROS service under the method's name below the
-    node: the method then takes the request and returns the response (or takes the request's fields by name).
+    ``@rpc`` serves it on the node's ``~/call`` service. Arguments and result are JSON, checked by the method's
+    type hints. ``@rpc(std_srvs.srv.SetBool)`` also serves it as that ROS service, named after the method, below
+    the node. The method then takes the request, or its fields by name, and returns the response.
 
-    Calls run in threads of their own, beside the module's handlers and timers: a method that sleeps delays no
-    stream, and state that both touch wants a lock.
+    Each call runs in a thread of its own, beside the module's handlers and timers. So a method that sleeps delays
+    no stream, and state that both a call and a handler use needs a lock. Raises DeclarationError.
     """
     if inspect.isclass(method):
         if not (hasattr(method, "Request") and hasattr(method, "Response")):
-            raise DeclarationError(f"@rpc({method.__name__}): it is no ROS service type")
+            raise DeclarationError(f"@rpc({method.__name__}): it is not a ROS service type")
 
         def mark(function: F) -> F:
             return _marked(function, method)
@@ -53,35 +53,37 @@ def _marked(function: Any, service_type: Any) -> Any:
         raise DeclarationError(f"@rpc goes on a method, not on {type(function).__name__}")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise DeclarationError(
-            f"@rpc: {function.__name__}() runs in a thread of its own and returns its result: it is a plain function, "
-            "which may block, not a coroutine or generator"
+            f"@rpc: {function.__name__}() is a coroutine or generator; write a plain method, which may block, since a "
+            "call runs in a thread of its own"
         )
     setattr(function, _MARK, service_type)
     if "<locals>" in function.__qualname__:
-        # A class of a function's own may be annotated with other names of that function.
+        # A class inside a function may be annotated with names of that function, which are gone later.
         setattr(function, _NAMES, _merged(enclosing_scopes(function.__module__)))
     return function
 
 
 def _merged(scopes: list[dict[str, Any]]) -> dict[str, Any]:
-    """The names of several scopes; an inner one hides those outside of it."""
+    """Return the names of several scopes; an inner scope hides the names of an outer one."""
     return {name: value for scope in reversed(scopes) for name, value in scope.items()}
 
 
 def is_rpc(attribute: Any) -> bool:
-    """Whether ``@rpc`` marked this function."""
+    """Return whether ``@rpc`` marked this function."""
     return hasattr(attribute, _MARK)
 
 
 def service_type_of(function: Any) -> Any:
-    """The ROS service type a marked function is served as; None for ``~/call`` alone."""
+    """Return the ROS service type that a marked function is served as; None for ``~/call`` alone."""
     return getattr(function, _MARK, None)
 
 
 def methods_of(cls: type) -> dict[str, Callable[..., Any]]:
-    """The functions by which a class may be called: a Protocol's methods, or what ``@rpc`` marked in a class
-    and its bases, in order of definition. An override stays callable, and served as the same ROS service,
-    without being marked again."""
+    """Return the calls of a class in order of definition: a Protocol's methods, or those that ``@rpc`` marked.
+
+    Marked methods of bases count. An override stays a call, served as the same ROS service, without a mark of
+    its own.
+    """
     if is_protocol(cls):
         return protocol_methods(cls)
     marked: dict[str, Any] = {}
@@ -100,11 +102,11 @@ def methods_of(cls: type) -> dict[str, Callable[..., Any]]:
 
 
 def call_of(name: str, function: Callable[..., Any], owner: str) -> Call:
-    """The call that a marked method declares. Raises DeclarationError."""
+    """Return the call that a marked method declares. Raises DeclarationError."""
     if name.startswith("_"):
-        raise DeclarationError(f"{owner}.{name}: a private method cannot be called by others")
+        raise DeclarationError(f"{owner}.{name}: a private method (with an underscore) cannot be a call")
     if name == LISTING:
-        raise DeclarationError(f"{owner}.{name}: {LISTING!r} lists the calls of any module")
+        raise DeclarationError(f"{owner}.{name}: a call cannot be named {LISTING!r}, which lists the calls")
     why = reason_of_call(name, service_type_of(function) is not None)
     if why:
         raise DeclarationError(f"{owner}.{name}() cannot be a call: {why}; give it another name")
@@ -112,9 +114,11 @@ def call_of(name: str, function: Callable[..., Any], owner: str) -> Call:
     parameters = list(signature.parameters.values())[1:]
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DeclarationError(f"{owner}.{name}: a call's arguments are named, *{parameter.name} is not")
+            raise DeclarationError(f"{owner}.{name}: a call's arguments need names, which *{parameter.name} lacks")
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise DeclarationError(f"{owner}.{name}: a call's arguments go by name, {parameter.name!r} cannot")
+            raise DeclarationError(
+                f"{owner}.{name}: a call's arguments go by name, not by position only as {parameter.name!r}"
+            )
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
     service_type = service_type_of(function)
     return Call(
@@ -126,12 +130,12 @@ def call_of(name: str, function: Callable[..., Any], owner: str) -> Call:
 
 
 def scope_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The names that a marked function's annotations may use."""
+    """Return the names that a marked function's annotations may use."""
     return {**getattr(function, "__globals__", {}), **getattr(function, _NAMES, {})}
 
 
 class _Text:
-    """An annotation that a signature shows as it was written, without quotes."""
+    """An annotation that was text: a signature shows it without quotes."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -141,7 +145,7 @@ class _Text:
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature as a person wrote it."""
+    """Return the signature as it was written, with annotations that are text shown without quotes."""
 
     def shown(annotation: Any) -> Any:
         if isinstance(annotation, typing.ForwardRef):

@@ -1,1 +1,1 @@
-"""The load request: all that a module is told, as a value that travels between processes. Needs no ROS."""
+"""The load request: all that a module is given, as a value that travels between processes. Needs no ROS."""

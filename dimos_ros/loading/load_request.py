@@ -11,11 +11,11 @@ from dimos_ros.loading.values import FrozenMap, ParameterValue, from_data, to_da
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """All that a module is told when it is loaded; the coordinator keeps it as the desired state.
+    """All that a module is given when it is loaded; the coordinator keeps it as the desired state.
 
-    ``plugin_name`` is the import path of the class, ``package_name`` its outermost Python package,
-    ``node_namespace`` absolute (``/`` is the global one). ``log_level`` 0 leaves the container's.
-    ``parameters`` hold what was given and the resolved references, in order.
+    ``plugin_name`` is the import path of the class, ``package_name`` its outermost Python package.
+    ``node_namespace`` is absolute (``/`` is the global one). With ``log_level`` 0 the node has its container's level.
+    ``parameters`` hold the parameters that were set, then the full node names of the references.
     """
 
     package_name: str
@@ -35,11 +35,11 @@ class LoadRequest:
 
     @property
     def full_node_name(self) -> str:
-        """The fully qualified name of the node that this loads: ``/robot1/mapper``."""
+        """The fully qualified name of the node: ``/robot1/mapper``."""
         return f"{self.node_namespace.rstrip('/')}/{self.node_name}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The request as JSON holds it, without loss."""
+        """Return the request as data that JSON holds without loss."""
         return {
             "package_name": self.package_name,
             "plugin_name": self.plugin_name,
@@ -53,6 +53,6 @@ class LoadRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LoadRequest:
-        """The inverse of :meth:`to_dict`."""
+        """Return the request that :meth:`to_dict` wrote."""
         parameters = {name: from_data(value) for name, value in data["parameters"].items()}
         return cls(**{**data, "remap_rules": tuple(data["remap_rules"]), "parameters": parameters})

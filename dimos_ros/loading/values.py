@@ -28,10 +28,10 @@ V = TypeVar("V")
 
 
 class FrozenMap(Mapping[str, V]):
-    """A mapping that nobody can change: lists are copied on their way in and out.
+    """A mapping that cannot be changed: lists are copied on their way in and out.
 
-    Equality counts types, and not order: ``1`` is neither ``1.0`` nor ``True``, and NaN equals itself, so that
-    two load requests are equal exactly where ROS would be told the same.
+    Equality compares types and ignores order: ``1`` is neither ``1.0`` nor ``True``, and NaN equals itself. So two
+    load requests are equal exactly if ROS gets the same from both.
     """
 
     __slots__ = ("_data", "_hash")
@@ -93,7 +93,10 @@ def _identity(value: Any) -> Any:
 
 
 def to_data(value: Any) -> Any:
-    """``value`` as JSON holds it exactly: bytes and the floats that JSON lacks get a tag."""
+    """Return ``value`` as data that JSON holds exactly: bytes, mappings and the floats that JSON lacks get a tag.
+
+    Raises BlueprintError for a value that a parameter cannot hold.
+    """
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode("ascii")}
     if isinstance(value, EmptyArray):
@@ -106,11 +109,11 @@ def to_data(value: Any) -> Any:
         return {"mapping": {name: to_data(item) for name, item in value.items()}}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise BlueprintError(f"{value!r:.80} is {type(value).__name__}, which no parameter holds")
+    raise BlueprintError(f"{value!r:.80} is {type(value).__name__}, which a parameter cannot hold")
 
 
 def from_data(value: Any) -> Any:
-    """The inverse of :func:`to_data`."""
+    """Return the value that :func:`to_data` wrote."""
     if isinstance(value, dict):
         if "bytes" in value:
             return base64.b64decode(value["bytes"])

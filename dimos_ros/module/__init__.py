@@ -1,4 +1,4 @@
-"""What a module's author imports: Module, In, Out, QoS, rpc and param."""
+"""The names that the author of a module imports: Module, In, Out, QoS, rpc and param."""
 
 from dimos_ros.declaration.parameters import param
 from dimos_ros.declaration.qos import QoS

@@ -1,6 +1,6 @@
-"""Images between numpy and ``sensor_msgs/msg/Image``, with as few copies as there can be.
+"""Conversion of images between numpy and ``sensor_msgs/msg/Image``, with as few copies as possible.
 
-A message's ``data`` takes a numpy array too, but looks at it byte by byte: 0.1 s for VGA.
+Assigning a numpy array to a message's ``data`` works too, but rclpy then checks it byte by byte: 0.1 s for VGA.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from dimos_ros.naming.wording import shown
 
 if TYPE_CHECKING:
     from builtin_interfaces.msg import Time
@@ -38,11 +40,10 @@ _GENERAL = re.compile(r"(8U|8S|16U|16S|32S|32F|64F)C([1-9][0-9]*)?")
 
 
 def image_message(pixels: NDArray[Any], encoding: str, *, stamp: Time | None = None, frame_id: str = "") -> Image:
-    """An Image of an array of shape (height, width) or (height, width, channels).
+    """Return an Image of an array of shape (height, width) or (height, width, channels).
 
-    ``encoding`` is ROS's name for what the array holds, such as rgb8, mono16 or 32FC1; ``stamp`` and
-    ``frame_id`` go into the header. The pixels are copied once. Raises ValueError for an unknown encoding and
-    where it does not fit the array.
+    ``encoding`` is ROS's name of the pixel format, such as rgb8, mono16 or 32FC1; ``stamp`` and ``frame_id`` go into
+    the header. The pixels are copied once. Raises ValueError if the encoding is unknown or does not fit the array.
     """
     from sensor_msgs.msg import Image
 
@@ -67,10 +68,10 @@ def image_message(pixels: NDArray[Any], encoding: str, *, stamp: Time | None = N
 
 
 def image_array(message: Image) -> NDArray[Any]:
-    """The pixels of an Image, of shape (height, width) or (height, width, channels), without a copy.
+    """Return the pixels of an Image, of shape (height, width) or (height, width, channels), without a copy.
 
-    What is written to the array is written to the message. Raises ValueError for an unknown encoding, and for
-    a message that holds fewer bytes than it says.
+    The array shares its memory with the message: writing to one changes the other. Raises ValueError if the encoding
+    is unknown, or if the message has fewer bytes than its size needs.
     """
     kind, channels = _layout(message.encoding)
     dtype = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
@@ -79,7 +80,7 @@ def image_array(message: Image) -> NDArray[Any]:
     if step < row or len(message.data) < step * message.height:
         raise ValueError(
             f"an image of {message.width} x {message.height} in {message.encoding} takes rows of {row} bytes; "
-            f"the message has {len(message.data)} bytes and says {message.step} a row"
+            f"the message has {len(message.data)} bytes and a step of {message.step}"
         )
     shape = (message.height, message.width) if channels == 1 else (message.height, message.width, channels)
     strides = (step, channels * dtype.itemsize, dtype.itemsize)[: len(shape)]
@@ -87,14 +88,16 @@ def image_array(message: Image) -> NDArray[Any]:
 
 
 def _layout(encoding: str) -> tuple[str, int]:
-    """The type of a number and how many make a pixel."""
+    """Return the numpy type of a channel and the number of channels of a pixel. Raises ValueError."""
     if encoding in _NAMED:
         return _NAMED[encoding]
     if found := _BAYER.fullmatch(encoding):
         return f"u{int(found[1]) // 8}", 1
     found = _GENERAL.fullmatch(encoding)
     if found is None:
-        raise ValueError(f"unknown image encoding {encoding!r:.80}; ROS has mono8, rgb8, bgr8, 16UC1, 32FC1 and others")
+        raise ValueError(
+            f"unknown image encoding {shown(encoding)}; ROS has mono8, rgb8, bgr8, 16UC1, 32FC1 and others"
+        )
     kind = {"U": "u", "S": "i", "F": "f"}[found[1][-1]]
     return f"{kind}{int(found[1][:-1]) // 8}", int(found[2] or 1)
 

@@ -1,4 +1,4 @@
-"""``Module``: a managed node that declares what it is in its class body."""
+"""``Module``: a managed node whose class body declares its interface."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dimos_ros.naming.names import node_name_of
 try:
     from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 except ModuleNotFoundError as error:
-    # Blueprints are composed and checked without ROS, too; only a node needs it.
+    # Composing and checking blueprints works without ROS; only a node needs it.
     if (error.name or "").partition(".")[0] != "rclpy":
         raise
     LifecycleNode = object
@@ -38,12 +38,12 @@ STATES_AFTER = {
     "on_shutdown": ("finalized", "finalized"),
     "on_error": ("unconfigured", "finalized"),
 }
-"""Lifecycle state that a callback leads to when it succeeds, and when it fails."""
+"""The lifecycle state after each callback: if it succeeds, and if it fails."""
 
 
 def _state_after(callback: str, result: Any) -> str:
     if result == TransitionCallbackReturn.ERROR and callback != "on_error":
-        return "errorprocessing"  # rclpy calls on_error next, and that leads on
+        return "errorprocessing"  # rclpy calls on_error next, which decides the state
     succeeded, failed = STATES_AFTER[callback]
     return succeeded if result == TransitionCallbackReturn.SUCCESS else failed
 
@@ -51,42 +51,42 @@ def _state_after(callback: str, result: Any) -> str:
 class Module(Declared, LifecycleNode, is_base=True):
     """Base of all modules: a managed (lifecycle) node.
 
-    The class body declares streams (``scan: In[LaserScan]``), parameters (``resolution: float =
-    0.1``), references (``localizer: Localizer | None``) and, with ``@rpc``, calls. Endpoints of
-    streams exist from configured on and carry messages while the module is active. ``on_configure``
-    and the other lifecycle callbacks are rclpy's, except that returning None counts as success and
-    that one that raises has its traceback logged.
+    The class body declares streams (``scan: In[LaserScan]``), parameters (``resolution: float = 0.1``), references
+    (``localizer: Localizer | None``) and, with ``@rpc``, calls. Configuring a module creates the endpoints of its
+    streams; they carry messages while it is active.
 
-    Raises DeclarationError when a class body declares something that cannot work.
+    ``on_configure`` and the other lifecycle callbacks are rclpy's, with two differences: returning None counts as
+    success, and an exception is logged with its traceback. Raises DeclarationError when a class body declares
+    something that cannot work.
     """
 
-    frame_prefix: str = param("", description="goes before every frame name, such as 'robot1/', for a shared TF tree")
+    frame_prefix: str = param("", description="prefix of every frame name, such as 'robot1/', for a shared TF tree")
     call_timeout: float = param(10.0, minimum=0.001, description="seconds that a call to another module may take")
     absent_timeout: float = param(
-        1.0, minimum=0.0, description="seconds after which calling a module that is not there is an error"
+        1.0, minimum=0.0, description="seconds after which a call to a module that does not exist is an error"
     )
 
     @classmethod
     def blueprint(cls, name: str | None = None, **parameters: Any) -> Blueprint:
-        """A blueprint of one instance, with parameters set.
+        """Return a blueprint of one instance with these parameters.
 
-        ``name`` is its node name; without one the class gives it (``ScanReplay``: ``scan_replay``).
-        Raises BlueprintError for an unknown parameter, a value of the wrong type, or a bad name.
+        ``name`` is its node name; the default is made from the class (``ScanReplay``: ``scan_replay``). Raises
+        BlueprintError for an unknown parameter, a value that does not fit, or a name that ROS refuses.
         """
         return of_module(cls, name, parameters)
 
     # ------------------------------------------------------------------------------------------- the node
 
     def __init__(self, node_name: str | None = None, **options: Any) -> None:
-        """Options are those of ``rclpy.node.Node``; a container gives them by itself."""
+        """Create the node. ``options`` are those of ``rclpy.node.Node``, which a container fills in."""
         if LifecycleNode is object:
-            raise DimosError(f"{type(self).__name__} cannot run: rclpy is not installed (source a ROS 2)")
+            raise DimosError(f"{type(self).__name__} cannot run: rclpy is not installed (source the set-up of a ROS 2)")
         interface = type(self).interface()
         self._host: Host = current_host() or LoggingHost(self)
         self._active = False
         self._parameter_values: dict[str, Any] = {}
         for callback in STATES_AFTER:
-            # rclpy takes the callbacks as attributes of the instance.
+            # rclpy registers the attributes of the instance as callbacks.
             setattr(self, callback, functools.partial(self._run_transition, callback, getattr(self, callback)))
         super().__init__(node_name or node_name_of(type(self).__name__), **options)
 
@@ -108,23 +108,23 @@ class Module(Declared, LifecycleNode, is_base=True):
 
     @property
     def is_active(self) -> bool:
-        """Whether the module is in lifecycle state active, its handlers being called."""
+        """Whether the module is in lifecycle state active, in which its handlers are called."""
         return self._active
 
     def frame(self, name: str) -> str:
-        """A TF frame's name with the parameter ``frame_prefix`` before it."""
+        """Return a TF frame's name with the parameter ``frame_prefix`` in front."""
         return f"{self.frame_prefix}{name}"
 
     def finish(self, summary: str = "") -> None:
-        """Say that the job of the whole fleet is done.
+        """Report that the whole fleet has done its job.
 
-        The coordinator shows ``summary``, brings everything down in order and ends with exit code 0.
-        Where there is none, the summary is logged.
+        The coordinator shows ``summary``, takes every module down in order and ends with exit code 0. Without a
+        coordinator the summary is only logged.
         """
         self._host.finish(summary)
 
     def destroy_node(self) -> None:
-        """Destroy the node, its streams and calls included."""
+        """Destroy the node with its streams, calls and references."""
         self._active = False
         for proxy in getattr(self, "_proxies", []):
             close_proxy(proxy)
@@ -138,14 +138,14 @@ class Module(Declared, LifecycleNode, is_base=True):
     # -------------------------------------------------------------------------------------------- lifecycle
 
     def _run_transition(self, name: str, callback: Callable[[Any], Any], state: Any) -> Any:
-        """One of rclpy's callbacks, with what the streams need around it."""
+        """Run a lifecycle callback, and prepare and update the streams around it."""
         try:
             self._before(name)
             result = callback(state)
             result = TransitionCallbackReturn.SUCCESS if result is None else result
         except (KeyboardInterrupt, Interrupted):
             raise
-        except BaseException as error:  # sys.exit() too: it ends a transition, not the process
+        except BaseException as error:  # sys.exit() too: it fails the transition and must not end the process
             self._report(name, error)
             result = TransitionCallbackReturn.ERROR
         if result == TransitionCallbackReturn.FAILURE:
@@ -154,7 +154,7 @@ class Module(Declared, LifecycleNode, is_base=True):
         return result
 
     def _before(self, name: str) -> None:
-        """What a transition's callback may count on: endpoints to configure, publishers to activate."""
+        """Prepare for a callback: ``on_configure`` finds the endpoints created, ``on_activate`` may publish."""
         if name == "on_configure":
             for end in self._streams.values():
                 end.create()
@@ -165,7 +165,7 @@ class Module(Declared, LifecycleNode, is_base=True):
             self._open(In, False)
 
     def _enter(self, state: str) -> None:
-        """Bring the streams to what a lifecycle state means for them, and tell the host."""
+        """Open, close or destroy the streams for a lifecycle state, and report the state to the host."""
         self._active = state == "active"
         self._open(Out, self._active)
         self._open(In, self._active)
@@ -180,7 +180,7 @@ class Module(Declared, LifecycleNode, is_base=True):
                 end.set_open(is_open)
 
     def _report(self, where: str, error: BaseException) -> None:
-        """Tell the host what a callback raised; it logs and counts that. The module goes on."""
+        """Report an exception of a callback to the host, which logs and counts it. The module goes on."""
         self._host.error(where, error)
 
     # ------------------------------------------------------------------------------------------- parameters

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """What an end needs of its module, beside the handler: the endpoints of a node, and the report of errors."""
+    """The part of a module that its streams use: a node's endpoints, and the report of errors."""
 
     def create_publisher(self, msg_type: Any, topic: str, qos_profile: Any) -> Any: ...
     def create_subscription(self, msg_type: Any, topic: str, callback: Any, qos_profile: Any) -> Any: ...
@@ -26,12 +26,12 @@ class Owner(Protocol):
 
 
 def live_end(owner: Owner, stream: Stream) -> LiveIn[Any] | LiveOut[Any]:
-    """The live end of a declared stream; its endpoint exists once the module is configured."""
+    """Return the live end of a declared stream, whose ROS endpoint :meth:`create` makes later."""
     return LiveIn(owner, stream) if stream.direction == "in" else LiveOut(owner, stream)
 
 
 class LiveOut(Out[T]):
-    """An ``Out`` of a module."""
+    """A live ``Out``: a publisher while the module is configured."""
 
     def __init__(self, owner: Owner, stream: Stream) -> None:
         super().__init__(stream.qos)
@@ -52,12 +52,12 @@ class LiveOut(Out[T]):
         return self._publisher.get_subscription_count() if self._publisher else 0
 
     def create(self) -> None:
-        """Make the publisher."""
+        """Create the publisher."""
         kind = message_class(self._stream.message_type)
         self._publisher = self._owner.create_publisher(kind, self._stream.name, self.qos.profile())
 
     def set_open(self, is_open: bool) -> None:
-        """Let messages through, or stop that."""
+        """Start or stop sending messages."""
         self._open = is_open
 
     def destroy(self) -> None:
@@ -69,7 +69,7 @@ class LiveOut(Out[T]):
 
 
 class LiveIn(In[T]):
-    """An ``In`` of a module."""
+    """A live ``In``: a subscription while the module is configured."""
 
     def __init__(self, owner: Owner, stream: Stream) -> None:
         super().__init__(stream.qos)
@@ -88,19 +88,19 @@ class LiveIn(In[T]):
         return self._owner.count_publishers(self.topic) if self._subscription else 0
 
     def create(self) -> None:
-        """Make the subscription."""
+        """Create the subscription."""
         self._handler = getattr(self._owner, f"handle_{self._stream.name}", None)
         kind = message_class(self._stream.message_type)
         self._subscription = self._owner.create_subscription(kind, self._stream.name, self._receive, self.qos.profile())
 
     def set_open(self, is_open: bool) -> None:
-        """Let messages through, those of a latched stream that came before too; or stop that."""
+        """Start or stop handling messages. Starting handles a latched stream's waiting messages first."""
         self._open = is_open
         while is_open and self._waiting:
             self._receive(self._waiting.popleft())
 
     def destroy(self) -> None:
-        """Destroy the subscription and forget what waits."""
+        """Destroy the subscription and drop the waiting messages."""
         self._open = False
         self._waiting.clear()
         if self._subscription is not None:

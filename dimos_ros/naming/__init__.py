@@ -1,1 +1,1 @@
-"""ROS names, namespaces, import paths, and how messages word lists and values. Knows nothing of the other rooms."""
+"""ROS names, namespaces and import paths; the wording of lists and values in messages. Imports no other room."""

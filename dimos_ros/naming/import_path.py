@@ -1,4 +1,4 @@
-"""Import paths, ``package.module:name``: how classes and blueprints are named across processes."""
+"""Import paths, ``package.module:name``: they name classes and blueprints across processes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ import sys
 from typing import Any
 
 from dimos_ros.exceptions import ClassNotFoundError
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import listed, shown
+
+LONGEST_PATH = 200
+"""Characters of an import path that an error shows."""
 
 
 def path_of(cls: type) -> str:
-    """The import path of a class. It says where the class is defined, not whether it can be imported there."""
+    """Return the import path of a class: where it is defined, not whether it can be imported there."""
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def import_object(path: str) -> Any:
-    """What an import path names.
+    """Import the object at an import path.
 
-    Raises ClassNotFoundError: the path has another form, the Python module is missing or fails while it
-    is imported (whatever it raises, ``SystemExit`` included), or it has no such name.
+    Raises ClassNotFoundError if the path has another form, or if the Python module is missing or lacks the name. It
+    also stands for anything that the import raises, ``SystemExit`` included.
     """
+    path_text = shown(path, LONGEST_PATH)
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):
-        raise ClassNotFoundError(f"{path!r:.200} is no import path; one looks like my_pkg.my_module:name")
+        raise ClassNotFoundError(f"{path_text} is not an import path; one looks like my_pkg.my_module:name")
     try:
         found: Any = importlib.import_module(module_name)
     except KeyboardInterrupt:
@@ -31,13 +35,13 @@ def import_object(path: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise ClassNotFoundError(
-                f"{path!r:.200}: there is no Python module {error.name!r} on the path "
+                f"{path_text}: there is no Python module {error.name!r} on the path "
                 f"({', '.join(entry or '.' for entry in sys.path[:4])}, …)"
             ) from error
-        raise ClassNotFoundError(f"{path!r:.200}: {module_name} needs {error.name!r}, which is missing") from error
+        raise ClassNotFoundError(f"{path_text}: {module_name} needs {error.name!r}, which is missing") from error
     except BaseException as error:
         raise ClassNotFoundError(
-            f"{path!r:.200}: importing {module_name} failed: {type(error).__name__}: {error}{_place(error)}"
+            f"{path_text}: importing {module_name} failed: {type(error).__name__}: {error}{_place(error)}"
         ) from error
     for part in name.split("."):
         try:
@@ -45,13 +49,13 @@ def import_object(path: str) -> Any:
         except AttributeError:
             public = [n for n in dir(found) if not n.startswith("_")]
             raise ClassNotFoundError(
-                f"{path!r:.200}: {module_name} has no {part!r}; it has {nearest(part, public)[:300]}"
+                f"{path_text}: {module_name} has no {part!r}; it has {listed(public, like=part)}"
             ) from None
     return found
 
 
 def _place(error: BaseException) -> str:
-    """Where in the author's file an import failed, as the tail of a message."""
+    """Return the file and line where an import failed, as the tail of an error; empty if unknown."""
     if isinstance(error, SyntaxError) and error.filename:
         return ""  # its own text has file and line
     entry = error.__traceback__

@@ -9,11 +9,10 @@ from dimos_ros.naming.names import check_node_name, check_prefix, join, normaliz
 
 @dataclass(frozen=True, order=True)
 class InstanceKey:
-    """One module of one blueprint under one namespace.
+    """The identity of one module of one blueprint under one namespace.
 
-    ``str()`` gives ``robot1/mapper``; the empty namespace is the global one. Both parts are
-    checked and the namespace is normalized, so equal identities are equal values.
-    Raises InvalidNameError.
+    ``str()`` gives ``robot1/mapper``; the empty namespace is the global one. Both parts are checked and the
+    namespace is normalized, so that equal identities are equal values. Raises InvalidNameError.
     """
 
     namespace: str
@@ -33,6 +32,6 @@ class InstanceKey:
 
     @classmethod
     def parse(cls, full_name: str) -> InstanceKey:
-        """The key of ``robot1/mapper`` or ``/robot1/mapper``. Raises InvalidNameError."""
+        """Return the key of ``robot1/mapper`` or ``/robot1/mapper``. Raises InvalidNameError."""
         namespace, slash, name = full_name.removeprefix("/").rpartition("/")
         return cls(check_prefix(namespace) if slash else "", name)

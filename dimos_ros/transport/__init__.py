@@ -1,5 +1,5 @@
-"""How the processes that this package starts send messages: shared memory that fits images, and peers beyond the
-thirty-second.
+"""The middleware settings of the processes that this package starts.
 
-This room knows the middleware, and nothing of modules. Where a user has set the middleware up, it leaves it alone.
+They give image messages enough shared memory, and let more than 32 processes on one machine find each other. This room
+knows the middleware and no modules. It changes nothing if the user has configured the middleware.
 """

@@ -1,4 +1,4 @@
-"""Reading how a DDS participant announces itself (RTPS 2.x, simple participant discovery)."""
+"""Reading the announcement of a DDS participant (RTPS 2.x, simple participant discovery)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DATA = 0x15
 _PARTICIPANT_WRITER = bytes.fromhex("000100c2")
 _LITTLE_ENDIAN, _HAS_INLINE_QOS, _HAS_DATA = 0x01, 0x02, 0x04
 _TO_INLINE_QOS = 4
-"""Octets that the field octetsToInlineQos and the one before it take."""
+"""Octets of the field octetsToInlineQos and the field before it."""
 _END_OF_PARAMETERS = 0x0001
 _STATUS_INFO = 0x0071
 _METATRAFFIC_UNICAST_LOCATOR = 0x0032
@@ -20,7 +20,11 @@ _UDP_V4 = 1
 
 @dataclass(frozen=True)
 class Announcement:
-    """``participant`` is its GUID prefix; ``ports`` are the UDP ports on which it wants to hear of others."""
+    """The announcement of one participant.
+
+    ``participant`` is its GUID prefix; ``ports`` are the UDP ports that it receives announcements on. With
+    ``is_farewell`` the participant leaves the graph.
+    """
 
     participant: bytes
     ports: frozenset[int]
@@ -28,7 +32,7 @@ class Announcement:
 
 
 def read_announcement(message: bytes) -> Announcement | None:
-    """The announcement in a message; None where it is something else, or damaged."""
+    """Return the announcement in an RTPS message; None if the message is another one or damaged."""
     if len(message) < _HEADER or message[:4] != b"RTPS":
         return None
     try:
@@ -57,7 +61,7 @@ def _read_data(participant: bytes, body: bytes, flags: int, order: str) -> Annou
             return Announcement(participant, frozenset(), is_farewell=True)
     if not flags & _HAS_DATA:
         return None
-    # The encapsulation says how the parameters that follow are written: PL_CDR big or little endian.
+    # The encapsulation header gives the byte order of the parameters: PL_CDR, big or little endian.
     order = "<" if body[position + 1 : position + 2] == b"\x03" else ">"
     parameters, _ = _parameters(body, position + 4, order)
     ports = set()
@@ -70,7 +74,7 @@ def _read_data(participant: bytes, body: bytes, flags: int, order: str) -> Annou
 
 
 def _parameters(body: bytes, position: int, order: str) -> tuple[list[tuple[int, bytes]], int]:
-    """Numbered parameters from a position on, and the position behind them."""
+    """Return the numbered parameters from a position on, and the position after them."""
     found: list[tuple[int, bytes]] = []
     while True:
         number, length = struct.unpack_from(order + "HH", body, position)

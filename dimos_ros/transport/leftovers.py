@@ -1,4 +1,4 @@
-"""Shared memory that killed processes leave: Fast DDS gives back only what a process closes itself."""
+"""Removing the shared memory that a killed process leaves; Fast DDS frees it only when a process closes it itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from dimos_ros.transport.profiles import SHARED_MEMORY
 
 _LOCK = re.compile(r"(?:fastrtps|fastdds)_[0-9a-f]{16}_el")
-"""Names of the locks that a process holds on its own segments as long as it lives."""
+"""File names of the locks that a process holds on its segments as long as it runs."""
 
 
 def segments_of(pid: int) -> frozenset[str]:
-    """Names of the segments that a running process has made; none where it cannot be looked into."""
+    """Return the names of the segments that a running process has made; none if its files cannot be read."""
     found = set()
     with contextlib.suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -27,14 +27,14 @@ def segments_of(pid: int) -> frozenset[str]:
 
 
 def remove_segments(names: Iterable[str]) -> list[str]:
-    """Remove segments that a process had, now that it has ended, and return those that were left.
+    """Remove the segments that an ended process has left, and return their names.
 
-    One whose lock is held belongs to somebody, and stays.
+    A segment whose lock is held belongs to a running process and stays.
     """
     removed = []
     for name in names:
         lock = SHARED_MEMORY / f"{name}_el"
-        # What is not there was given back by its process.
+        # A segment that does not exist was freed by its process.
         with contextlib.suppress(OSError), lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             (SHARED_MEMORY / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which message types carry images, read from their definitions: that takes no import of their code."""
+"""Finding the message types that carry images, by their definitions and without importing their code."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import re
 from pathlib import Path
 
 NOT_LARGE = frozenset({"visualization_msgs"})
-"""Packages whose raw bytes are rare extras, such as a marker's texture."""
+"""Packages whose messages rarely use their raw bytes, such as the texture of a marker."""
 _BYTES = re.compile(r"(?:uint8|byte)\[\]")
 _TYPE = re.compile(r"([a-z][a-z0-9_]*/)?(?:msg/)?([A-Z][A-Za-z0-9]*)(?:\[.*\])?")
 
 
 def carries_bytes(message_type: str) -> bool:
-    """Whether messages of a type, such as sensor_msgs/msg/Image, hold raw bytes of no set length.
+    """Return whether messages of a type, such as sensor_msgs/msg/Image, have a field of raw bytes of any length.
 
-    So do images, point clouds, and what is made of them. A type whose definition is not installed does not.
+    Images and point clouds do, and so do messages that contain them. Of a type that is not installed the answer is no.
     """
     return _carries_bytes(message_type, os.environ.get("AMENT_PREFIX_PATH", ""))
 

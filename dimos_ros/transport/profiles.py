@@ -1,4 +1,4 @@
-"""Which transport profile a process gets."""
+"""Choosing the transport profile of a process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 IMAGE_SEGMENT = 16 << 20
-"""Bytes of shared memory for who sends images: two frames of full HD in colour."""
+"""Bytes of shared memory of a process that sends images: two full HD frames in colour, and some room."""
 DEFAULT_SEGMENT = 512 << 10
-"""Bytes of shared memory that Fast DDS takes by itself."""
+"""Bytes of shared memory that Fast DDS takes by default."""
 SPARE_SEGMENTS = 8
-"""How many such segments must be free for one to be taken: a fleet starts many at once, and others need some too."""
+"""Number of image segments that must be free before a process takes one: a fleet starts many processes at once, and
+other programs need memory too."""
 SHARED_MEMORY = Path("/dev/shm")
 
 DEFAULT_PEERS, ALL_PEERS = 32, 120
-"""How many ports a process announces itself to: as rmw_fastrtps has it, and all that a ROS domain has."""
+"""Numbers of ports that a process announces itself to: rmw_fastrtps's default, and all ports of a ROS domain."""
 CROWD = 24
-"""More processes than this make it necessary to announce oneself to all; each later one has a higher port."""
+"""With more processes than this each one announces itself to all ports, because later ones have higher ports."""
 
 USERS_CHOICE = (
     "FASTDDS_BUILTIN_TRANSPORTS",
@@ -27,29 +28,31 @@ USERS_CHOICE = (
     "FASTRTPS_DEFAULT_PROFILES_FILE",
     "ROS_DISCOVERY_SERVER",
 )
-"""Variables by which a user sets Fast DDS's transports or discovery up; each says that it is not for us to do."""
+"""Variables by which a user configures Fast DDS. If one is set, this package changes nothing."""
 DEFAULT_FILES = ("DEFAULT_FASTDDS_PROFILES.xml", "DEFAULT_FASTRTPS_PROFILES.xml")
-"""Profiles that Fast DDS reads by itself from the working directory."""
+"""Names of profiles that Fast DDS reads from the working directory by default."""
 RANGE = "ROS_AUTOMATIC_DISCOVERY_RANGE"
-"""The variable that says how far discovery goes; rcl reads it when a context is made."""
+"""The variable that limits the range of discovery; rcl reads it when a context is made."""
 OLD_NAME_IN = ("humble", "iron", "jazzy")
-"""Distributions whose Fast DDS knows the variable by its old name, and warns of the new one, or the other way round."""
+"""Distributions whose Fast DDS reads the variable of the profile's file by its old name, which starts with FASTRTPS."""
 
 
 def use_transport(sends_images: bool, fleet_size: int = 0) -> None:
-    """Set this process's environment for the profile that fits, before its first ROS context is made.
+    """Set this process's environment to the profile that fits, before its first ROS context is made.
 
-    ``fleet_size`` is how many processes of this machine are started together. The processes that user code
-    starts in turn inherit the profile, as they inherit what a user sets.
+    ``fleet_size`` is the number of processes that are started together on this machine. Processes that user code
+    starts inherit the profile, as they would inherit a user's own settings.
     """
     os.environ.update(_chosen(sends_images, fleet_size))
 
 
 @contextlib.contextmanager
 def introduced_transport(sends_images: bool, fleet_size: int, introducer: int) -> Iterator[None]:
-    """As :func:`use_transport`, for the context that is made within this by a process that the coordinator's
-    introducer, on the port ``introducer``, makes known to others. What says how far discovery goes is afterwards
-    as before."""
+    """Like :func:`use_transport`, for a process that the coordinator's introducer introduces to its peers.
+
+    ``introducer`` is the port of the introducer. Make the process's ROS context inside. On exit
+    ROS_AUTOMATIC_DISCOVERY_RANGE is restored.
+    """
     chosen = _chosen(sends_images, fleet_size, introducer)
     before = os.environ.get(RANGE, "")
     os.environ.update(chosen)
@@ -74,11 +77,11 @@ def variables(
     has_profile: bool = False,
     introducer: int = 0,
 ) -> dict[str, str]:
-    """The environment variables to set; none where the user has set the transport up or uses another middleware.
+    """Return the environment variables to set; none if the user has set up the transport or uses another middleware.
 
-    ``free`` is how many bytes of shared memory there are; ``processes``, how many processes of this machine have
-    to find each other; ``has_profile``, whether the working directory has a profile of the user's; ``introducer``,
-    the port of who introduces this process, which is done where discovery is kept to this machine.
+    ``free`` is the shared memory that is free, in bytes. ``processes`` is the number of processes on this machine that
+    must find each other. ``has_profile`` tells whether the working directory has a profile of the user's.
+    ``introducer`` is the port of the introducer, 0 for none; it is used only if discovery is limited to this machine.
     """
     middleware = environment.get("RMW_IMPLEMENTATION", "")
     if has_profile or (middleware and not middleware.startswith("rmw_fastrtps")):
@@ -93,7 +96,7 @@ def variables(
         chosen |= {
             "DIMOS_ROS_SEGMENT_SIZE": str(segment),
             "DIMOS_ROS_INTRODUCER_PORT": str(introducer),
-            # Anything else has rmw_fastrtps add transports and peers of its own.
+            # With any other value rmw_fastrtps adds transports and peers of its own.
             RANGE: "SYSTEM_DEFAULT",
         }
     elif segment == IMAGE_SEGMENT:
@@ -105,7 +108,7 @@ def variables(
 
 
 def participants_here(domain: str) -> int:
-    """How many participants of a ROS domain this machine has, by the ports that they listen on."""
+    """Count the participants of a ROS domain on this machine by the ports that they listen on."""
     first = 7410 + 250 * (int(domain) if domain.isdigit() else 0)
     ports = {f"{port:04X}" for port in range(first, first + 2 * ALL_PEERS, 2)}
     try:
@@ -116,15 +119,15 @@ def participants_here(domain: str) -> int:
 
 
 def is_local_only(environment: Mapping[str, str]) -> bool:
-    """Whether ROS is told to look for peers on this machine alone."""
-    # The older variable wins, as in rcl, which warns of it.
+    """Return whether the environment limits discovery to this machine."""
+    # The older variable wins, as in rcl.
     if environment.get("ROS_LOCALHOST_ONLY", "") == "1":
         return True
     return environment.get(RANGE, "").upper() == "LOCALHOST"
 
 
 def free_shared_memory() -> int:
-    """Bytes that are free for shared memory; 0 where there is none."""
+    """Return the bytes that are free for shared memory; 0 if the system has none."""
     try:
         return shutil.disk_usage(SHARED_MEMORY).free
     except OSError:
