@@ -1,6 +1,6 @@
-"""Benchmarks: what this package takes, beside what people would use instead, measured in the same run.
+"""Benchmarks of this package beside its rivals, which are what people would use instead.
 
-``python -m bench [NAME ...] [--quick]`` prints a table and writes bench/results/. A benchmark is a file here with a
-function ``run(scale)``; rivals are plain rclpy processes (bench/rival.py). None of them passes or fails: they say what
-was measured and which goals that reaches.
+``python -m bench [NAME ...] [--quick]`` prints a table and writes bench/results/. Each benchmark is a file here with a
+function ``run(scale)``, and measures ours and the rival in the same run. Most rivals are plain rclpy processes
+(bench/rival.py). No benchmark passes or fails: it reports what it measured, and which goals it reached.
 """

@@ -1,4 +1,4 @@
-"""``python -m bench [NAME ...] [--quick]``."""
+"""The command ``python -m bench [NAME ...] [--quick]``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, write. The exit code is 2 for an unknown name, 1 where a benchmark could not be run."""
-    parser = argparse.ArgumentParser("python -m bench", description="Measures this package beside its rivals.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all without one")
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions: a look, in under two minutes")
-    parser.add_argument("--tiny", action="store_true", help="once each: does everything work?")
-    parser.add_argument("--results", type=Path, help="folder to write to; by default bench/results if not quick")
-    parser.add_argument("--markdown", type=Path, help="file to write the tables to, as docs/PERFORMANCE.md has them")
+    """Measure, print and write. Return 2 for an unknown name, 1 if a benchmark could not run, and else 0."""
+    parser = argparse.ArgumentParser("python -m bench", description="Measure this package beside its rivals.")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"benchmarks to run; default: all of {', '.join(NAMES)}"
+    )
+    parser.add_argument("--quick", action="store_true", help="repeat less, to finish in under two minutes")
+    parser.add_argument("--tiny", action="store_true", help="measure everything once, to see that it works")
+    parser.add_argument(
+        "--results", type=Path, help="folder for JSON files and plots (default: bench/results; none if quick or tiny)"
+    )
+    parser.add_argument("--markdown", type=Path, help="file for the tables, in the form of docs/PERFORMANCE.md")
     given = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 200)
     try:
@@ -36,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     scale = TINY if given.tiny else QUICK if given.quick else FULL
     folder = given.results or (RESULTS if scale is FULL else None)
     described = machine.describe()
-    # As installing does: else each process that starts compiles what it imports.
+    # Compile first, as an installation does. Otherwise, each process that starts compiles what it imports.
     for package in ("bench", "dimos_ros"):
         compileall.compile_dir(Path(importlib.util.find_spec(package).origin).parent, quiet=2)
     console.print(machine.text(described))

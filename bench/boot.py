@@ -1,4 +1,4 @@
-"""Boot: from the command until every module is active, and until every robot's data flows."""
+"""Boot of a fleet: the time until every module is active, and until every robot's data flows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.rivals import robots
 from bench.scale import Scale
 
 ACTIVE_BOUND = 60.0
-"""Seconds after which plain processes that are not up are not waited for: started 64 at once, some may hang."""
+"""Seconds to wait for plain processes to come up. Of 64 that start at once, some may hang."""
 HEARD_BOUND = 15.0
-"""Seconds after which plain nodes that do not hear each other never will: by default discovery on one machine ends with
-the 32nd process."""
+"""Seconds to wait until plain nodes hear each other. Some never do, because discovery on one machine ends with the 32nd
+process by default."""
 
 
 def run(scale: Scale) -> Result:
-    """Fleets of different sizes, each robot a source and a sink that hears it."""
+    """Boot fleets of different sizes. Each robot is a source and a sink that hears it."""
     result = Result("boot", "Boot of a fleet", "the same nodes as one rclpy process each, all started at once")
     a_robot = {}
     for count, repeats in scale.pick(((2, 7), (8, 5), (16, 2), (32, 2)), ((2, 2), (8, 2)), ((1, 1),)):
@@ -44,10 +44,10 @@ def run(scale: Scale) -> Result:
         result.add("time a robot, of 32 robots to of 8", "x", [grown], None, Goal("value", 1.0))
     if 32 in a_robot:
         result.notes.append(
-            "Of 64 plain processes some never hear each other, as their discovery ends with the 32nd, and some may not "
-            f"come up: what was not there after {ACTIVE_BOUND:.0f} s is not counted."
+            "Of 64 plain processes, some never hear each other, because discovery ends with the 32nd. Some may not "
+            f"come up. What was not there after {ACTIVE_BOUND:.0f} s is not counted."
         )
-    result.notes.append("Ours is the time until the coordinator says that all modules are up, having counted them.")
+    result.notes.append("Ours is the time until the coordinator has counted all modules and says that they are up.")
     return result
 
 
@@ -74,7 +74,7 @@ def _rival(count: int, events: Events) -> tuple[float, float]:
 
 
 def _last(events: Events, event: str, count: int, bound: float) -> float:
-    """When the last of ``count`` told of an event; not a number where some never do."""
+    """Return when the last of ``count`` nodes reported an event, or NaN if some never did."""
     try:
         return max(events.wait(event, count, bound).values())
     except TimeoutError:

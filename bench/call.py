@@ -1,4 +1,4 @@
-"""Calls of another module: in another process, and in the same container."""
+"""Calls to another module, in another process and in the same container."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dimos_ros import autoconnect
 
 
 class FarEcho(Echo):
-    """In a container of its own."""
+    """An echo in a container of its own."""
 
     dedicated = True
 
 
 def run(scale: Scale) -> Result:
-    """A call without arguments that gives a number, in rounds that take turns."""
+    """Measure a call without arguments that returns a number. Ours and the rival take turns."""
     result = Result("call", "Calls", "a plain rclpy service of two processes, EventsExecutor on both sides")
     rounds, count = scale.pick((8, 500), (4, 300), (1, 20))
     far, near, rival = [], [], []

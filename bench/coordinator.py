@@ -1,4 +1,4 @@
-"""A fleet that the benchmark itself asks, by the Python API."""
+"""A fleet that the benchmark controls with the Python API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUIET = ["--ros-args", "--log-level", "warn"]
 
 @contextlib.contextmanager
 def running(blueprint: Blueprint) -> Iterator[ModuleCoordinator]:
-    """A coordinator with a blueprint up."""
+    """Run a coordinator whose blueprint is up."""
     coordinator = ModuleCoordinator.build(blueprint, arguments=QUIET)
     try:
         yield coordinator

@@ -1,4 +1,4 @@
-"""What nodes in other processes tell of themselves: names and times, through a socket that costs them little."""
+"""Events that nodes in other processes report: a name and a time, through a socket that costs the nodes little."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 
 VARIABLE = "BENCH_EVENTS"
 BOUND = 120.0
-"""Seconds after which what did not happen is an error."""
+"""Seconds to wait for an event before its absence is an error."""
 
 
 def tell(event: str, name: str) -> None:
-    """Tell whoever measures, if anybody does, that something happened now."""
+    """Report that an event happens now, if a benchmark listens."""
     path = os.environ.get(VARIABLE, "")
     if path:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, contextlib.suppress(OSError):
@@ -25,7 +25,7 @@ def tell(event: str, name: str) -> None:
 
 
 class Events:
-    """The receiving end. It reads all the time: a socket that is full keeps the senders waiting."""
+    """The receiving end of the socket. It reads all the time, because a full socket would block the senders."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -34,9 +34,9 @@ class Events:
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait(self, event: str, count: int, bound: float = BOUND) -> dict[str, float]:
-        """Once ``count`` names have told of ``event``: when each did first, in seconds of the monotonic clock.
+        """Wait until ``count`` names have reported ``event``, and return when each did so first.
 
-        Raises TimeoutError.
+        Times are seconds of the monotonic clock. Raises TimeoutError.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._seen.get(event, ())) >= count, bound):
@@ -45,7 +45,7 @@ class Events:
             return dict(self._seen[event])
 
     def forget(self) -> None:
-        """Begin anew; whoever told something before has ended."""
+        """Forget all events so far. The processes that reported them must have ended."""
         with self._changed:
             self._seen.clear()
 
@@ -59,7 +59,7 @@ class Events:
 
 @contextlib.contextmanager
 def listen() -> Iterator[Events]:
-    """Hear what the processes tell that are started within this."""
+    """Receive the events of processes that are started inside the ``with`` block."""
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         path = str(Path(folder) / "events")
         channel.bind(path)

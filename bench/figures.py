@@ -1,4 +1,4 @@
-"""Measurements as values: samples, and two of them compared."""
+"""Measurements as values: samples, comparisons and goals."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Figure:
 
     @classmethod
     def of(cls, samples: Sequence[float]) -> Figure:
-        """From any sequence of numbers; what is not a number was not measured."""
+        """Make a figure from numbers. NaN means that a sample was not measured."""
         return cls(tuple(float(sample) for sample in samples if not math.isnan(sample)))
 
     def quantile(self, fraction: float) -> float:
-        """The sample below which that fraction of them lies; not a number where there are none."""
+        """Return the value below which this fraction of the samples lies, or NaN without samples."""
         ordered = sorted(self.samples)
         if not ordered:
             return math.nan
@@ -39,7 +39,7 @@ class Figure:
 
     @property
     def spread(self) -> float:
-        """Half of what lies between the quartiles: how far a typical sample is from the median."""
+        """Half of the interquartile range: how far a typical sample is from the median."""
         return (self.quantile(0.75) - self.quantile(0.25)) / 2
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,15 +50,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to be reached: a limit of ours, of our ratio to the rival, or of our difference from it."""
+    """A limit for our figure, for its ratio to the rival's, or for its difference from the rival's."""
 
     kind: str
-    """of ours: value, p99; of ours to the rival's: ratio, p99_ratio; ours less the rival's: more."""
+    """Of ours: value, p99. Ours divided by the rival's: ratio, p99_ratio. Ours minus the rival's: more."""
     limit: float
     at_least: bool = False
 
     def value(self, comparison: Comparison) -> float:
-        """What is held against the limit."""
+        """Return the number that is compared with the limit."""
         ours, rival = comparison.ours, comparison.rival
         if self.kind == "value":
             return ours.median
@@ -77,7 +77,7 @@ class Goal:
         return value >= self.limit if self.at_least else value <= self.limit
 
     def text(self, unit: str) -> str:
-        """The goal for people."""
+        """Return the goal as people read it."""
         bound = "at least" if self.at_least else "at most"
         return {
             "value": f"{bound} {self.limit:g} {unit}",
@@ -90,7 +90,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One quantity, ours and the rival's. Where the rival does not do it at all, it is None."""
+    """One quantity, ours and the rival's. ``rival`` is None if the rival has no such quantity."""
 
     what: str
     unit: str
@@ -119,12 +119,12 @@ class Comparison:
 
 @dataclass
 class Result:
-    """What one benchmark measured."""
+    """The result of one benchmark."""
 
     name: str
     title: str
     rival: str
-    """What ours is compared with."""
+    """Description of the rival, as it follows the word "beside"."""
     comparisons: list[Comparison] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -147,5 +147,5 @@ class Result:
 
 
 def rounded(value: float) -> float | None:
-    """To four digits that count; None for what is not a number."""
+    """Round to four significant digits. Return None for NaN and for infinity."""
     return None if math.isnan(value) or math.isinf(value) else float(f"{value:.4g}")

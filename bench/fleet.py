@@ -1,4 +1,4 @@
-"""Running a fleet with the coordinator's command, as people do."""
+"""A fleet that the coordinator's command runs, as people run it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.processes import end, python
 
 
 class FleetCommand:
-    """The executable ``coordinator``, started at once; to be used in a ``with`` statement."""
+    """A process of the executable ``coordinator``, started at once. Use it in a ``with`` statement."""
 
     def __init__(self, blueprint: str, robots: int = 0, **parameters: object) -> None:
         given = {"blueprint": blueprint, **({"robots": robots} if robots else {}), **parameters}
@@ -27,7 +27,10 @@ class FleetCommand:
         return self.process.pid
 
     def wait_until_up(self) -> float:
-        """Seconds from the command until it says that all modules are up. Raises RuntimeError where it ends first."""
+        """Wait until the command says that all modules are up, and return the seconds since its start.
+
+        Raises RuntimeError if it ends first.
+        """
         assert self.process.stdout is not None
         said = []
         for line in self.process.stdout:
@@ -39,7 +42,7 @@ class FleetCommand:
         raise RuntimeError(f"the fleet did not come up:\n{''.join(said[-20:])}")
 
     def end(self) -> float:
-        """Interrupt it; seconds until it and all its processes are gone."""
+        """Interrupt the fleet, and return the seconds until all its processes are gone."""
         self._ended = True
         return end([self.process], signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""Idle: processor time of a fleet that has nothing to do."""
+"""Processor time of a fleet that has nothing to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTLE_SECONDS = 5.0
 
 
 def run(scale: Scale) -> Result:
-    """Eight containers of two modules, and as many plain nodes."""
+    """Measure eight containers of two modules, and as many plain nodes."""
     count = scale.pick(8, 8, 1)
     seconds = scale.pick(12.0, 4.0, 1.0)
     settle = scale.pick(SETTLE_SECONDS, 3.0, 0.1)
@@ -42,7 +42,7 @@ def run(scale: Scale) -> Result:
 
 
 def _share(pids: list[int], seconds: float) -> float:
-    """Of the processes that are there at both ends of the time."""
+    """Measure processes for some seconds, in percent of a core. A process that ends meanwhile does not count."""
     before, started = {pid: processor_time([pid]) for pid in pids}, time.monotonic()
     time.sleep(seconds)
     spent = sum(after - before[pid] for pid in pids if (after := processor_time([pid])) > 0)

@@ -20,7 +20,7 @@ KINDS = (
 
 
 def run(scale: Scale) -> Result:
-    """At 10 Hz from a timer, and as many as go."""
+    """Send images at 10 Hz from a timer, and then as fast as possible."""
     result = Result("image", "Streams of images", "plain rclpy nodes with ROS's default transports")
     count, flat_out, rounds = scale.pick((20, 60, 2), (10, 30, 1), (3, 3, 1))
     for kind, reliability, title, sender, receiver in KINDS:
@@ -44,8 +44,11 @@ def run(scale: Scale) -> Result:
         result.add(f"{title} at 10 Hz: arrived", "%", figures[ours][1], figures[rival][1], complete)
         faster = Goal("ratio", 4.0, at_least=True)
         result.add(f"{title} flat out: arrived", "1/s", figures[ours][2], figures[rival][2], faster)
-    result.notes.append("Latency is of the images that arrived: by default, best-effort ones are the lucky few.")
     result.notes.append(
-        "A rate is what arrived, over the time from the first that arrived was sent to the last was sent or came."
+        "Latency is that of the images that arrived. With ROS's default transports, most best-effort images are lost."
+    )
+    result.notes.append(
+        "A rate is the number of images that arrived, divided by a time. The time begins when the first of them was "
+        "sent, and ends when the last image was sent or arrived."
     )
     return result

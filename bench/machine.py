@@ -1,4 +1,4 @@
-"""The machine and software that figures are from."""
+"""The machine and the software that were measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def describe() -> dict[str, Any]:
-    """In words and numbers; nothing that names the machine or its user."""
+    """Describe the machine in words and numbers. None of them names the machine or its user."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": _processor(),
@@ -27,7 +27,7 @@ def describe() -> dict[str, Any]:
 
 
 def text(machine: dict[str, Any]) -> str:
-    """The description on one line."""
+    """Return the description as one line."""
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}; "
         f"Python {machine['python']}, ROS 2 {machine['ros']} (rclpy {machine['rclpy']}, {machine['middleware']}); "

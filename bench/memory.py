@@ -1,4 +1,4 @@
-"""Memory: what one more robot takes, and one more module in a container. Shared pages count once (PSS)."""
+"""Memory of one more robot, and of one more module in a container. Shared pages count once (PSS)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTLE_SECONDS = 2.0
 
 
 def run(scale: Scale) -> Result:
-    """Idle robots of two modules; a container of idle modules."""
+    """Measure idle robots of two modules, and a container of idle modules."""
     result = Result("memory", "Memory", "one rclpy process a node")
     few, many = scale.pick((2, 8), (2, 6), (1, 2))
     repeats = scale.pick(3, 1, 1)
@@ -33,7 +33,9 @@ def run(scale: Scale) -> Result:
     result.add("one more robot of 2 modules", "MB", ours, rival, Goal("ratio", 1 / 3))
     result.add("one more module in a container", "MB", modules, [each / 2 for each in rival], Goal("value", 2.0))
     result.add("coordinator, fork server and spare process", "MB", base)
-    result.notes.append(f"A robot is the difference of {many} robots and {few}, divided by {many - few}.")
+    result.notes.append(
+        f"The memory of a robot is the difference between {many} robots and {few}, divided by {many - few}."
+    )
     return result
 
 
@@ -50,7 +52,7 @@ def _rivals(count: int) -> float:
     with own_domain(), listen() as events:
         running = robots(count, "idle", "idle")
         try:
-            # Two idle nodes of a robot have one name.
+            # The two idle nodes of a robot have the same name, and so count as one.
             events.wait("active", count)
             time.sleep(SETTLE_SECONDS)
             return memory([rival.pid for rival in running])

@@ -1,4 +1,4 @@
-"""Images made in numpy: from an array to a message, and from a message to an array."""
+"""Images made in numpy, converted from an array to a message and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dimos_ros import image_array, image_message
 
 
 def run(scale: Scale) -> Result:
-    """The helpers, beside what is fastest and what is most natural with the message itself."""
+    """Measure the helpers beside the fastest way without them, and beside the most natural one."""
     result = Result("numpy_image", "Images made in numpy", "Image.data = array.array('B', pixels.tobytes())")
     rounds = scale.pick(100, 40, 3)
     slow_rounds = scale.pick(5, 2, 1)

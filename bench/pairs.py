@@ -12,11 +12,11 @@ from bench.rivals import Rival
 from dimos_ros import ModuleCoordinator
 
 QUIET_SECONDS = 0.3
-"""After the last message arrived, how long to wait for one more."""
+"""Seconds to wait for one more message after the last one arrived."""
 
 
 class Pair(Protocol):
-    """What can be asked of a sender and a receiver."""
+    """A sender and a receiver that the benchmark controls."""
 
     def send(self, count: int, hertz: float) -> dict[str, float]: ...
     def begin(self) -> None: ...
@@ -56,18 +56,21 @@ class PlainNodes:
 
 @contextlib.contextmanager
 def plain_nodes(namespace: str, *arguments: str) -> Iterator[PlainNodes]:
-    """Plain nodes for ``arguments`` of bench/rival.py's sender and receiver."""
+    """Run a plain sender and a plain receiver. ``arguments`` are those of bench/rival.py."""
     with Rival("receiver", namespace, *arguments) as receiver, Rival("sender", namespace, *arguments) as sender:
         yield PlainNodes(sender, receiver)
 
 
 def measure(pair: Pair, count: int, hertz: float) -> dict[str, Any]:
-    """Send, wait until no more arrives, and say what did; ``processor`` is ms a message of both processes, ``rate``
-    is messages that arrived a second, from the first one on to the last that was sent or came."""
+    """Send messages, wait until no more arrive, and return what the receiver noted.
+
+    ``processor`` is the milliseconds that both processes used for each message. ``rate`` is how many messages arrived
+    in a second, from the sending of the first one until the last one was sent or arrived. Raises TimeoutError.
+    """
     deadline = time.monotonic() + BOUND
     while not pair.matched():
         if time.monotonic() > deadline:
-            raise TimeoutError("sender and receiver do not find each other")
+            raise TimeoutError("the sender and the receiver do not find each other")
         time.sleep(0.01)
     pair.begin()
     sent = pair.send(count, hertz)

@@ -1,4 +1,4 @@
-"""A picture of a result: for each quantity a box of ours above one of the rival's."""
+"""Plots of results: for each quantity, a box of ours above a box of the rival's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COLOURS = {"ours": "#2a9d8f", "rival": "#e9a23b"}
 
 
 def draw(folder: Path, result: Result) -> Path:
-    """Write the plot, an SVG, and return its path."""
+    """Write the plot of a result as an SVG file, and return its path."""
     import matplotlib as mpl
 
     mpl.use("Agg")

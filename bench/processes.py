@@ -1,4 +1,4 @@
-"""Processes as the system sees them: their descendants, memory and processor time."""
+"""Processes: how they start and end, their descendants, memory and processor time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 
 END_SECONDS = 20.0
 CLOCK_OF_PROCESS = 2
-"""Linux's number of the clock that counts the time of all threads of a process, those that ended too."""
+"""Linux's number of the clock that counts the time of all threads of a process, ended ones included."""
 
 
 def python(*arguments: str, quiet: bool = True, **options: object) -> subprocess.Popen[str]:
-    """Start this Python with arguments, its standard output to be read or dropped."""
+    """Start this Python with arguments. Drop its standard output if ``quiet``, and otherwise pipe it."""
     output = subprocess.DEVNULL if quiet else subprocess.PIPE
     return subprocess.Popen(
         [sys.executable, *arguments],
@@ -28,7 +28,7 @@ def python(*arguments: str, quiet: bool = True, **options: object) -> subprocess
 
 
 def with_descendants(pid: int) -> list[int]:
-    """A process and all that it started."""
+    """Return a process and all its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -42,7 +42,7 @@ def with_descendants(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there, and is more than what its parent has not asked for yet."""
+    """Tell whether a process runs. A zombie, which only waits for its parent, does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -50,7 +50,7 @@ def is_running(pid: int) -> bool:
 
 
 def memory(pids: Iterable[int]) -> float:
-    """Proportional set size of processes together, in MB: what is shared counts once."""
+    """Return the proportional set size of all processes together, in MB. Shared pages count once."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -61,7 +61,7 @@ def memory(pids: Iterable[int]) -> float:
 
 
 def processor_time(pids: Iterable[int]) -> float:
-    """Seconds of processor time that processes have used so far."""
+    """Return the seconds of processor time that processes have used so far."""
     total = 0.0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -70,7 +70,7 @@ def processor_time(pids: Iterable[int]) -> float:
 
 
 def end(processes: Sequence[subprocess.Popen[str]], number: int = signal.SIGINT) -> float:
-    """End processes with a signal, by force if that does not help. Seconds until the last was gone."""
+    """End processes with a signal, or by force after END_SECONDS. Return the seconds until all were gone."""
     started = time.monotonic()
     for process in processes:
         with contextlib.suppress(OSError):

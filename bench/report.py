@@ -1,4 +1,4 @@
-"""What was measured, for people and for programs."""
+"""Reports of results: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def show(console: Console, result: Result) -> None:
 
 
 def row(comparison: Comparison) -> list[str]:
-    """One comparison as the cells of a table."""
+    """Return a comparison as the cells of a table row."""
     goals = [
         f"{'' if goal.is_reached(comparison) else 'NOT '}{goal.text(comparison.unit)}" for goal in comparison.goals
     ]
@@ -47,7 +47,7 @@ def _cells(figure: Figure | None) -> list[str]:
 
 
 def number(value: float) -> str:
-    """Three digits that count."""
+    """Format a number with three significant digits."""
     if math.isnan(value):
         return "none"
     if value == 0 or 0.001 <= abs(value) < 10000:
@@ -64,7 +64,7 @@ def write(folder: Path, result: Result, described: dict[str, Any]) -> Path:
 
 
 def markdown(results: Sequence[Result], described: dict[str, Any]) -> str:
-    """The tables of docs/PERFORMANCE.md."""
+    """Return the tables in the form of docs/PERFORMANCE.md."""
     parts = [f"{machine.text(described)}."]
     for result in results:
         parts.append(f"### {result.title}\n\nBeside {result.rival}.")

@@ -1,4 +1,4 @@
-"""Restart: one module of a running robot, and what those who listen to it notice."""
+"""Restart of one module of a running robot, and the gap that a subscriber notices."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from bench.scale import Scale
 
 PERIOD = 0.01
 PAUSE = 1.0
-"""Seconds between restarts: an operator is not faster."""
+"""Seconds between restarts. An operator is not faster."""
 
 
 def run(scale: Scale) -> Result:
-    """A module that publishes every 10 ms, restarted by a service call; and a process with the same node."""
+    """Restart a module that publishes every 10 ms by a service call, and a process with the same node."""
     result = Result("restart", "Restart of one module", "the process of a plain node interrupted and started again")
     ours, ours_gap, rival, rival_gap = [], [], [], []
     with own_domain(), listen() as events, FleetCommand("bench.modules:fast_robot", 2) as fleet:
@@ -49,7 +49,7 @@ def run(scale: Scale) -> Result:
 
 
 class Listener(Node):
-    """Notes when messages arrive, and asks for restarts."""
+    """A node that notes when messages arrive, and requests restarts."""
 
     def __init__(self, context: Context) -> None:
         super().__init__("listener", context=context)
@@ -59,7 +59,7 @@ class Listener(Node):
         self._restart = self.create_client(RestartModule, "/coordinator/restart_module")
 
     def restart(self) -> None:
-        """Restart robot1's source, by the coordinator's service."""
+        """Restart robot1's source through the coordinator's service."""
         assert self._restart.wait_for_service(BOUND)
         done = threading.Event()
         future = self._restart.call_async(RestartModule.Request(node_namespace="robot1", class_name="Source"))
@@ -69,7 +69,7 @@ class Listener(Node):
         assert answer.success, answer.message
 
     def watch(self, topic: str, act: Callable[[], object]) -> tuple[float, float]:
-        """Seconds that ``act`` took, and the longest time without a message of a topic around it."""
+        """Call ``act``. Return its seconds, and the longest time without a message of a topic around the call."""
         times = self.came[topic]
         _wait_for(lambda: times and times[-1] > time.monotonic() - 5 * PERIOD)
         time.sleep(PAUSE)
@@ -78,14 +78,14 @@ class Listener(Node):
         started = time.monotonic()
         act()
         ended = time.monotonic()
-        # The new one is heard, and goes on.
+        # The new instance is heard for a while.
         _wait_for(lambda: sum(at > ended for at in list(times)) > 20)
         heard = list(times)
         return ended - started, max(b - a for a, b in itertools.pairwise(heard))
 
 
 class Plain:
-    """A plain node in a process of its own, and its restart as people do it."""
+    """A plain node in a process of its own, which is restarted as people do it."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
@@ -93,12 +93,12 @@ class Plain:
         self._start()
 
     def restart(self) -> None:
-        """Until the new one is there."""
+        """End the process, start a new one and wait until it is active."""
         self.close()
         self._start()
 
     def close(self) -> None:
-        """Interrupt it and wait until it is gone."""
+        """Interrupt the process and wait until it is gone."""
         assert self.process is not None
         end([self.process.process])
 
@@ -119,7 +119,7 @@ def _plain(events: Events) -> Iterator[Plain]:
 
 @contextlib.contextmanager
 def listener() -> Iterator[Listener]:
-    """A listener that spins."""
+    """Run a listener that a thread spins."""
     context = Context()
     context.init()
     node = Listener(context)

@@ -1,7 +1,7 @@
-"""What people would run instead: plain rclpy nodes, each a process; where speed of messages or calls is measured,
-with the executor that ours use.
+"""Rivals: plain rclpy nodes, each in its own process. People would run them instead of modules.
 
-``python -m bench.rival KIND NAMESPACE [ARGUMENT ...]``; commands come as JSON lines, answers go the same way.
+A node whose messages or calls are timed has the executor that ours have.
+``python -m bench.rival KIND NAMESPACE [ARGUMENT ...]`` reads commands as JSON lines, and writes answers likewise.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from bench.rivals import ANSWER
 from bench.traffic import Arrivals, Departures, message_of
 
 FOREVER = 1e8
-"""Seconds: the EventsExecutor does not work without a bound."""
+"""Seconds. The EventsExecutor does not work without a bound."""
 
 Commands = dict[str, Callable[..., Any]]
 
 
 def source(node: Node, period: str = "0.1") -> Commands:
-    """As modules.Source."""
+    """Do the work of modules.Source."""
     from std_msgs.msg import String
 
     publisher = node.create_publisher(String, "ticks", 10)
@@ -43,7 +43,7 @@ def source(node: Node, period: str = "0.1") -> Commands:
 
 
 def sink(node: Node) -> Commands:
-    """As modules.Sink."""
+    """Do the work of modules.Sink."""
     from std_msgs.msg import String
 
     heard: list[bool] = []
@@ -58,12 +58,12 @@ def sink(node: Node) -> Commands:
 
 
 def idle(node: Node) -> Commands:
-    """As modules.Idle."""
+    """Do the work of modules.Idle."""
     return {}
 
 
 def server(node: Node) -> Commands:
-    """As modules.Echo."""
+    """Do the work of modules.Echo."""
     from std_srvs.srv import Trigger
 
     def answer(request: Any, response: Any) -> Any:
@@ -71,11 +71,11 @@ def server(node: Node) -> Commands:
         return response
 
     node.create_service(Trigger, "ping", answer)
-    return {"nothing": int}  # and so gets the executor that the client has
+    return {"nothing": int}  # with a command, it gets the executor that the client has
 
 
 def client(node: Node) -> Commands:
-    """As modules.Caller; the thread that calls is the one that spins."""
+    """Do the work of modules.Caller. The thread that calls also spins the node."""
     from std_srvs.srv import Trigger
 
     caller = node.create_client(Trigger, "ping")
@@ -94,14 +94,14 @@ def client(node: Node) -> Commands:
 
 
 def sender(node: Node, kind: str, reliability: str = "reliable") -> Commands:
-    """As modules.Sender."""
+    """Do the work of modules.Sender."""
     publisher = node.create_publisher(type(message_of(kind)), "messages", _qos(reliability))
     departures = Departures(kind, node, publisher.publish)
     return {"send": departures.send, "matched": publisher.get_subscription_count}
 
 
 def receiver(node: Node, kind: str, reliability: str = "reliable") -> Commands:
-    """As modules.Receiver."""
+    """Do the work of modules.Receiver."""
     arrivals = Arrivals(kind)
 
     def take(message: Any) -> None:
@@ -123,7 +123,7 @@ def _qos(reliability: str) -> QoSProfile:
 
 
 def main(kind: str, namespace: str, *arguments: str) -> None:
-    """Run one node until it is interrupted, or nobody is left to give commands."""
+    """Run one node until it is interrupted, or until its input for commands ends."""
     rclpy.init()
     node = Node(kind, namespace=namespace)
     commands = KINDS[kind](node, *arguments)
@@ -147,7 +147,7 @@ def main(kind: str, namespace: str, *arguments: str) -> None:
 def _obey(commands: Commands, *given: Any) -> None:
     for line in sys.stdin:
         name, *arguments = json.loads(line)
-        # The middleware writes to the standard output, too.
+        # Answers are marked, because the middleware writes to the standard output, too.
         print(ANSWER + json.dumps(commands[name](*given, *arguments)), flush=True)
 
 
@@ -155,4 +155,4 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except KeyboardInterrupt:
-        sys.exit(1)  # before the node was there
+        sys.exit(1)  # interrupted before the node was there

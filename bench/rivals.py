@@ -1,4 +1,4 @@
-"""Running plain rclpy processes."""
+"""Processes of plain rclpy nodes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from bench.processes import end, python
 
 ANSWER = "answer: "
-"""What a line of a rival's output begins with that is meant for us."""
+"""The beginning of each line of a rival's output that is an answer."""
 
 
 class Rival:
-    """One process of bench/rival.py, to be used in a ``with`` statement."""
+    """A process of bench/rival.py. Use it in a ``with`` statement."""
 
     def __init__(self, kind: str, namespace: str = "/rival", *arguments: str, answers: bool = True) -> None:
         self.process = python("-m", "bench.rival", kind, namespace, *arguments, quiet=not answers)
@@ -24,7 +24,7 @@ class Rival:
         return self.process.pid
 
     def ask(self, *command: Any) -> Any:
-        """What a command gives. Raises RuntimeError where the process ended."""
+        """Send a command and return its answer. Raises RuntimeError if the process ended."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(command) + "\n")
@@ -46,5 +46,5 @@ class Rival:
 
 
 def robots(count: int, *kinds: str) -> list[Rival]:
-    """A process for each node of ``count`` robots, all started at once."""
+    """Start a process for each node of ``count`` robots, all at once."""
     return [Rival(kind, f"/robot{number + 1}", answers=False) for number in range(count) for kind in kinds]

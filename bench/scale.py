@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""The number of repetitions of a benchmark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Scale:
-    """``full`` for figures to publish, ``quick`` for a look, ``tiny`` to see that everything works."""
+    """A choice of repetitions: ``full`` to publish figures, ``quick`` for a look, ``tiny`` to see that all works."""
 
     name: str
 

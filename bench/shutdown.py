@@ -1,4 +1,4 @@
-"""Shutdown: from an interrupt until every process is gone."""
+"""Shutdown of a fleet: the time from an interrupt until every process is gone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.scale import Scale
 
 
 def run(scale: Scale) -> Result:
-    """Eight robots of two modules."""
+    """Shut down eight robots of two modules."""
     count = scale.pick(8, 8, 1)
     result = Result("shutdown", "Shutdown of a fleet", "SIGINT to one rclpy process a node")
     ours, rival = [], []
@@ -31,6 +31,6 @@ def run(scale: Scale) -> Result:
             rival.append(end([each.process for each in running]) * 1e3)
     result.add(f"{count} robot{'s' if count > 1 else ''} of 2 modules", "ms", ours, rival, Goal("value", 1000.0))
     if left:
-        result.notes.append(f"{left} processes were left.")
-    result.notes.append("Ours takes every module through deactivate and cleanup, consumers before providers.")
+        result.notes.append(f"{left} processes were still running afterwards.")
+    result.notes.append("Ours deactivates and cleans up every module, consumers before providers.")
     return result

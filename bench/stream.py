@@ -18,7 +18,10 @@ KINDS = (
 
 
 def run(scale: Scale) -> Result:
-    """At 100 Hz from a timer, and as many as go; of several pairs, as each pair of processes has its own pace."""
+    """Send messages at 100 Hz from a timer, and then as fast as possible.
+
+    Several pairs are measured, because each pair of processes has its own pace.
+    """
     result = Result("stream", "Streams of small messages", "plain rclpy nodes with the same executor")
     at_100, flat_out, rounds, pairs = scale.pick((100, 2000, 2, 4), (60, 1500, 1, 1), (5, 20, 1, 1))
     settle_seconds = scale.pick(2.0, 1.0, 0.0)
@@ -33,7 +36,7 @@ def run(scale: Scale) -> Result:
                 both = [(ours, Modules(coordinator, sender, receiver)), (rival, plain)]
                 for _, pair in both:
                     measure(pair, 5, 100.0)
-                time.sleep(settle_seconds)  # who came first still hears of those who came last
+                time.sleep(settle_seconds)  # the first processes still discover the last ones
                 for _ in range(rounds):
                     for (latency, processor, rate, processor_flat), pair in both:
                         steady = measure(pair, at_100, 100.0)
@@ -52,7 +55,7 @@ def run(scale: Scale) -> Result:
             strict=True,
         ):
             result.add(f"{title} {name}", unit, of_ours, of_rival, goal)
-    result.notes.append("Processor time is of both processes together, for each message that arrived.")
+    result.notes.append("Processor time is that of both processes together, for each message that arrived.")
     if pairs > 1:
-        result.notes.append(f"Of {pairs} pairs of processes, one after the other.")
+        result.notes.append(f"The figures are from {pairs} pairs of processes, measured one after the other.")
     return result

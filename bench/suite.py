@@ -24,7 +24,7 @@ NAMES = (
 
 
 def select(names: Sequence[str]) -> list[str]:
-    """The benchmarks that are meant, in order; all of them where no names are given. Raises LookupError."""
+    """Return the named benchmarks in their order, or all if no name is given. Raises LookupError."""
     for name in names:
         if name not in NAMES:
             near = difflib.get_close_matches(name, NAMES, len(NAMES), 0.0)
@@ -33,6 +33,6 @@ def select(names: Sequence[str]) -> list[str]:
 
 
 def benchmark(name: str) -> Callable[[Scale], Result]:
-    """The function that measures."""
+    """Return the function that runs a benchmark."""
     run: Callable[[Scale], Result] = importlib.import_module(f"bench.{name}").run
     return run

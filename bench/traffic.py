@@ -1,4 +1,4 @@
-"""What is sent and called, and what is noted of it: the same code for ours and rivals."""
+"""Messages and calls, and their times. Ours and the rivals run this same code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZES = {"vga": (480, 640, 3), "hd": (1080, 1920, 3)}
 
 
 def message_of(kind: str) -> Any:
-    """A new message: text, scan, vga or hd."""
+    """Make a message of a kind: text, scan, vga or hd."""
     if kind == "text":
         from std_msgs.msg import String
 
@@ -31,7 +31,7 @@ def message_of(kind: str) -> Any:
 
 
 def stamp(kind: str, message: Any) -> None:
-    """Write the time into a message."""
+    """Write the current time into a message."""
     now = time.monotonic_ns()
     if kind == "text":
         message.data = f"{now:0{SMALL_BYTES}d}"
@@ -40,14 +40,14 @@ def stamp(kind: str, message: Any) -> None:
 
 
 def stamp_of(kind: str, message: Any) -> int:
-    """When a message was sent, in ns of the monotonic clock."""
+    """Return when a message was sent, in ns of the monotonic clock."""
     if kind == "text":
         return int(message.data)
     return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
 
 
 def durations(call: Callable[[], object], count: int) -> list[float]:
-    """Milliseconds that each of ``count`` calls took, one after the other."""
+    """Return the milliseconds that each of ``count`` calls took, one after the other."""
     taken = []
     for _ in range(count):
         before = time.perf_counter()
@@ -57,26 +57,26 @@ def durations(call: Callable[[], object], count: int) -> list[float]:
 
 
 class Arrivals:
-    """What a subscriber notes of the messages that arrive."""
+    """The times of the messages that arrive at a subscriber."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self.begin()
 
     def begin(self) -> None:
-        """Forget what came so far."""
+        """Forget all messages so far."""
         self._sent: list[int] = []
         self._came: list[int] = []
         self._processor = time.process_time()
 
     def note(self, message: Any) -> None:
-        """A message has come."""
+        """Note that a message has arrived."""
         now = time.monotonic_ns()
         self._sent.append(stamp_of(self._kind, message))
         self._came.append(now)
 
     def result(self) -> dict[str, Any]:
-        """Latencies in ms, when the first was sent and the last came, processor time in s."""
+        """Return latencies in ms, when the first was sent and the last came in ns, and processor time in s."""
         sent, came = list(self._sent), list(self._came)
         return {
             "count": len(came),
@@ -88,7 +88,7 @@ class Arrivals:
 
 
 class Departures:
-    """Sends messages of one kind: by a node's timer, or one after the other."""
+    """A sender of messages of one kind, by a node's timer or one after the other."""
 
     def __init__(self, kind: str, node: Any, publish: Callable[[Any], None]) -> None:
         self._kind = kind
@@ -99,7 +99,7 @@ class Departures:
         self._left = 0
 
     def send(self, count: int, hertz: float) -> dict[str, float]:
-        """Send messages; the processor time that the process took meanwhile, in s, and when the last was sent."""
+        """Send messages. Return the processor time that the process took, in s, and when it sent the last, in ns."""
         before = time.process_time()
         if hertz:
             self._left = count

@@ -1,4 +1,4 @@
-"""The nearest system that does this job, where it is installed: dimos from PyPI."""
+"""Upstream dimos from PyPI, the nearest system that does this job, if it is installed."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ PAUSE = 0.5
 AHEAD = Goal("ratio", 1.0)
 
 NOTES = (
-    "Upstream's robots are told apart by its namespaces too, and talk by its default, zenoh on the loopback interface.",
-    "Its two workers hold the sources and the sinks; ours has a container a robot, for calls one more for each source.",
-    "At a restart both read the source again, in a fresh process.",
-    "Upstream would raise the limit of locked memory for its shared memory; the system is left as it is.",
+    "Upstream's robots have namespaces, too. They use its default transport, zenoh on the loopback interface.",
+    "Upstream has two workers for sources and sinks. Ours has a container for each robot, and for calls one more for "
+    "each source.",
+    "At a restart, both read the source code again, in a fresh process.",
+    "Upstream would raise the limit of locked memory for its shared memory. The benchmark leaves the system's limit as "
+    "it is.",
 )
 
 T = TypeVar("T")
 
 
 def run(scale: Scale) -> Result:
-    """Boot, restart, call and memory of two robots of two modules."""
+    """Measure boot, restart, call and memory of two robots of two modules."""
     result = Result("upstream", "Upstream dimos", "dimos from PyPI")
     if importlib.util.find_spec("dimos") is None:
         result.notes.append("Not measured: dimos is not installed (pip install dimos).")
@@ -52,7 +54,7 @@ def run(scale: Scale) -> Result:
 
 
 class Upstream(FleetCommand):
-    """The same robots of upstream's, in the process of bench/upstream_robots.py."""
+    """The same robots, made with upstream, in a process of bench/upstream_robots.py."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -60,7 +62,7 @@ class Upstream(FleetCommand):
         self._ended = False
 
     def ask(self, *command: Any) -> Any:
-        """What a command gives. Raises RuntimeError with its last words where the process ended."""
+        """Send a command and return its answer. Raises RuntimeError with the last output if the process ended."""
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
         said = ""
@@ -72,13 +74,13 @@ class Upstream(FleetCommand):
 
 
 class Trial:
-    """What upstream is asked to do; once it fails it is asked no more."""
+    """A series of requests to upstream, which ends with the first failure."""
 
     def __init__(self) -> None:
         self.error = ""
 
     def __call__(self, act: Callable[..., T], *arguments: Any) -> T | None:
-        """What ``act`` gives, or None where upstream failed."""
+        """Return what ``act`` returns, or None if upstream failed."""
         if self.error:
             return None
         try:
@@ -88,7 +90,7 @@ class Trial:
             return None
 
     def add(self, result: Result, what: str, unit: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
-        """Add a quantity; without upstream's samples, and with its error, where it failed."""
+        """Add a quantity. If upstream failed, add its error instead of its samples."""
         if self.error:
             result.notes.append(f"Upstream failed at {what!r}: {self.error}")
             result.add(what, unit, ours, [])
@@ -109,7 +111,7 @@ def _boot(result: Result, rounds: int) -> None:
 
 
 def _up(start: Callable[[], FleetCommand]) -> tuple[float, float, float]:
-    """Milliseconds until all are active and until all data flows, and the megabytes that they take."""
+    """Return the milliseconds until all are active and until all data flows, and the memory in MB."""
     with listen() as events, start() as fleet:
         active = fleet.wait_until_up()
         heard = max(events.wait("heard", ROBOTS).values()) - fleet.started

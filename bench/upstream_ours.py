@@ -1,4 +1,4 @@
-"""A robot of two modules: one publishes, the other hears and calls it. bench/upstream_theirs.py is the same there."""
+"""A robot of two modules: one publishes, the other hears and calls it. bench/upstream_theirs.py is its twin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dimos_ros import In, Module, Out, autoconnect, rpc
 
 
 class Source(Module):
-    """Publishes a number ten times a second and answers calls."""
+    """A module that publishes a number ten times a second and answers calls."""
 
     ticks: Out[String]
     number = 0
@@ -29,18 +29,18 @@ class Source(Module):
 
     @rpc
     def ping(self) -> int:
-        """The last number."""
+        """Return the last number."""
         return self.number
 
 
 class FarSource(Source):
-    """In a container of its own."""
+    """A source in a container of its own."""
 
     dedicated = True
 
 
 class Sink(Module):
-    """Says when it hears the source for the first time, and calls it."""
+    """A module that reports when it first hears the source, and calls the source."""
 
     ticks: In[String]
     source: Source
@@ -53,7 +53,7 @@ class Sink(Module):
 
     @rpc
     def measure(self, count: int) -> list[float]:
-        """Milliseconds that each of ``count`` calls took."""
+        """Return the milliseconds that each of ``count`` calls took."""
         return durations(self.source.ping, count)
 
 

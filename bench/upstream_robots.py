@@ -1,6 +1,7 @@
 """Robots of upstream dimos in a process of their own: ``python -m bench.upstream_robots COUNT``.
 
-It says when they are up; then commands come as JSON lines, and answers go the same way, until it is interrupted.
+The program says when the robots are up. Then it reads commands as JSON lines, and writes answers in the same way,
+until it is interrupted.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ def main(count: str) -> None:
 
 
 def restart(coordinator: Any, module: str) -> float:
-    """Seconds that a restart of a module took."""
+    """Restart a module and return the seconds that it took."""
     before = time.perf_counter()
     coordinator.restart_module(module)
     return time.perf_counter() - before
 
 
 def measure(coordinator: Any, module: str, count: int) -> list[float]:
-    """What a module measures."""
+    """Have a module measure ``count`` calls, and return their milliseconds."""
     return coordinator.get_instance(module).measure(count)
 
 
@@ -54,7 +55,7 @@ def _build(count: int) -> Any:
 
     from bench.upstream_theirs import robot
 
-    # It asks whether to change limits of the system, and where nobody can answer it changes them.
+    # Upstream asks whether it may change limits of the system, and changes them if it gets no answer.
     prompt.confirm = lambda *_, **__: False
     return ModuleCoordinator.build(autoconnect(*(robot.namespace(f"robot{number + 1}") for number in range(count))))
 

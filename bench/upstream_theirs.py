@@ -15,7 +15,7 @@ from bench.traffic import durations
 
 
 class Source(Module):
-    """Publishes a number ten times a second and answers calls."""
+    """A module that publishes a number ten times a second and answers calls."""
 
     ticks: Out[String]
     number = 0
@@ -33,7 +33,7 @@ class Source(Module):
 
     @rpc
     def ping(self) -> int:
-        """The last number."""
+        """Return the last number."""
         return self.number
 
     def _publish(self) -> None:
@@ -43,7 +43,7 @@ class Source(Module):
 
 
 class Sink(Module):
-    """Says when it hears the source for the first time, and calls it."""
+    """A module that reports when it first hears the source, and calls the source."""
 
     ticks: In[String]
     source: Source
@@ -56,7 +56,7 @@ class Sink(Module):
 
     @rpc
     def measure(self, count: int) -> list[float]:
-        """Milliseconds that each of ``count`` calls took."""
+        """Return the milliseconds that each of ``count`` calls took."""
         return durations(self.source.ping, count)
 
 

@@ -1,4 +1,4 @@
-"""The benchmarks run, and write what they say they write. What they measure is nobody's business here."""
+"""The benchmarks run, and write their files. These tests do not judge the figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page about the container: its class, its registration and its commands, as a reader would use them."""
+"""The page about the container: its class, registration and commands, used as a reader uses them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ LOADS = [command for command in COMMANDS if command.startswith("ros2 component l
 
 
 def block(containing: str) -> str:
-    """The page's one piece of Python that contains some text."""
+    """Return the page's only block of Python that contains a text."""
     (found,) = [text for kind, text in BLOCKS if kind == "python" and containing in text]
     return found
 
 
 @pytest.fixture
 def my_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The page's package, installed."""
+    """Install the page's package."""
     folder = tmp_path / "site"
     (folder / "my_nodes").mkdir(parents=True)
     (folder / "my_nodes" / "__init__.py").touch()

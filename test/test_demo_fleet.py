@@ -1,4 +1,4 @@
-"""The demo as it is run: every scan in the map of its own robot, and the fleet's map that of all scans."""
+"""The demo in full: each scan is in the map of its own robot, and the fleet map has all scans."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from dimos_ros.demo.scan_log import ScanLog, corridor
 
 MODEL = BeamModel()
 SECONDS = 120.0
-"""More than a run takes on a busy machine."""
+"""Longer than a run takes on a busy machine."""
 
 
 @functools.cache
@@ -51,7 +51,7 @@ def stretch(limit: int, part: int, parts: int) -> ScanLog:
 
 
 class Listener:
-    """What anyone can hear of the fleet from outside: the newest message of each robot on each topic."""
+    """A node outside the fleet that keeps each robot's newest message on each topic."""
 
     def __init__(self, context: Any, robots: list[str]) -> None:
         self.maps: dict[str, OccupancyGrid] = {}
@@ -95,28 +95,28 @@ class Listener:
             self._executor.spin_once(timeout_sec=0.05)
 
     def mapped(self, robot: str) -> int:
-        """Scans in the newest path."""
+        """Return the number of scans in the newest path."""
         path = self.paths.get(f"{robot}/map")
         return len(path.poses) if path else 0
 
     def is_of_one_moment(self, robot: str) -> bool:
-        """Whether the newest map and the newest path belong together."""
+        """Tell whether the newest map and the newest path have the same stamp."""
         map_and_path = self.maps.get(f"{robot}/map"), self.paths.get(f"{robot}/map")
         return None not in map_and_path and map_and_path[0].header.stamp == map_and_path[1].header.stamp
 
     def scans(self) -> int:
-        """Scans that all mappers together have taken, as far as is known."""
+        """Return the number of scans that all mappers together have reported."""
         return sum(counts[-1] for counts in self.progress.values())
 
     def is_whole(self) -> bool:
-        """Whether every robot's newest map and path are here, and the fleet map has as much as they together."""
+        """Tell whether each robot's newest map and path have arrived, and the fleet map merges these maps."""
         if not all(map(self.is_of_one_moment, self.robots)):
             return False
         grids = [messages.grid_of(message) for message in self.maps.values()]
         return self.fleet_map is not None and messages.grid_of(self.fleet_map) == merged(grids, MODEL.resolution)
 
     def call(self, node: str, method: str, wait_for: Callable[..., Any], **arguments: Any) -> Any:
-        """Call a module's method as a person does, by its service."""
+        """Call a module's method through its service, as a person does."""
         client = self.node.create_client(Call, f"{node}/call")
         assert client.wait_for_service(10.0)
         response = client.call_async(Call.Request(method=method, arguments=json.dumps(arguments)))
@@ -129,7 +129,7 @@ class Listener:
         client = self.node.create_client(SetParameters, f"/{robot}/scan_replay/set_parameters")
         assert client.wait_for_service(10.0)
         wanted = SetParameters.Request(parameters=[Parameter("rate", value=rate).to_parameter_msg()])
-        # This node may still know the service of an instance that was replaced, and that one alone.
+        # At first, this node may only know the service of an instance that was replaced.
         responses = [client.call_async(wanted)]
 
         def answered() -> Any:
@@ -200,7 +200,7 @@ def assert_every_scan_is_in_its_own_map(listener: Listener, robots: list[str], l
         heard = messages.grid_of(listener.maps[f"{robot}/map"])
         assert heard == expected, robot
         assert heard.bounds == expected.bounds, robot
-        # The very poses of the stretch, in order: none lost, none twice, none of another robot's.
+        # These are the stretch's own poses in order: none is lost, doubled, or another robot's.
         assert np.array_equal(messages.points_of(listener.paths[f"{robot}/map"]), log.poses[:, :2]), robot
         assert listener.progress[robot][-1] == len(log), robot
     assert set(listener.maps) == {f"{robot}/map" for robot in robots}
@@ -217,7 +217,7 @@ def test_each_robots_map_and_the_fleets_are_cell_for_cell_those_made_offline(
 ):
     names = [f"robot{number}" for number in range(1, 6)] if robots == "5" else robots.split()
     listener = listen(names)
-    # It stays up, for a listener that discovers it late.
+    # The fleet stays up, because the listener may discover it late.
     parameters = {"arguments.rate": 0.0, "arguments.limit": limit, "arguments.stay": "true"}
     process = run(*demo(robots=f"'{robots}'", **parameters))
     count = limit or 3873
@@ -251,7 +251,7 @@ def test_a_mapper_restarted_halfway_gets_every_scan_and_the_other_robot_does_not
     response = listener.restart.call_async(RestartModule.Request(node_namespace="robot1", class_name="Mapper"))
     wait_for(response.done, timeout=30)
     assert response.result().success, response.result().message
-    # The replay stands still: what the new mapper has is what the replay retains.
+    # The replay stands still, so the new mapper has only the scans that the replay retained.
     wait_for(lambda: listener.mapped("robot1") >= before and listener.is_of_one_moment("robot1"), timeout=30)
     retained = stretch(limit, 1, 2).first(listener.mapped("robot1"))
     assert messages.grid_of(listener.maps["robot1/map"]) == map_of(retained, MODEL)
@@ -285,7 +285,7 @@ def test_maps_are_exact_although_the_replay_or_the_fleet_map_is_restarted(
         listener.set_rate(robot, 0.0, wait_for)
     wait_for(lambda: listener.scans() == limit and listener.is_whole(), timeout=SECONDS)
     wait_for((tmp_path / "robot_maps.png").exists, timeout=SECONDS)
-    # A scan that is replayed again counts once.
+    # A scan that is replayed again counts only once.
     assert f"{limit} of {limit} scans mapped by 2 robots" in interrupted_output_of(process)
     assert_every_scan_is_in_its_own_map(listener, listener.robots, limit)
 
@@ -359,7 +359,7 @@ def test_each_robot_has_a_tf_tree_of_its_own_and_ctrl_c_ends_the_demo_in_order(l
         wait_for(lambda fixed=fixed, moving=moving: len(fixed) == 3 and len(moving) > 20, timeout=SECONDS)
         expected = {("map", "odom"), ("base_link", "laser"), ("map", f"{robot}/map")}
         assert {(one.header.frame_id, one.child_frame_id) for one in fixed} == expected
-        # Only where it was itself is in its tree.
+        # A robot's tree has only its own positions.
         own = {tuple(point) for point in stretch(0, part, 2).poses[:, :2].tolist()}
         for one in list(moving):
             assert (one.header.frame_id, one.child_frame_id) == ("odom", "base_link")

@@ -39,7 +39,7 @@ def test_the_log_has_every_scan_of_the_recording():
     returned = log.ranges[np.isfinite(log.ranges)]
     assert returned.min() == single(0.29)
     assert returned.max() < log.range_max == 50.0
-    # A yaw's quaternion, and scans that a pose tells apart.
+    # The quaternions are of a yaw alone, and no two scans have the same pose.
     assert np.hypot(log.poses[:, 2], log.poses[:, 3]) == pytest.approx(1.0)
     assert len(np.unique(log.poses, axis=0)) == 3873
 
@@ -101,13 +101,13 @@ def test_the_script_that_made_the_log_reads_scans_poses_and_times(project_path, 
 
 
 def line(column: int, row: int) -> list[tuple[int, int]]:
-    """Cells from (0, 0) to (column, row), one for each step along the longer side, found one by one."""
+    """Return the cells from (0, 0) to (column, row), one for each step along the longer side."""
     steps = max(abs(column), abs(row), 1)
     return [(math.floor(column * k / steps + 0.5), math.floor(row * k / steps + 0.5)) for k in range(steps + 1)]
 
 
 def evidence_by_brute_force(scan: Scan, model: BeamModel) -> dict[tuple[int, int], int]:
-    """What a scan tells of each cell of the lattice, beam by beam and cell by cell."""
+    """Return the level of each cell around a scan, found beam by beam and cell by cell."""
     x, y, z, w = scan.pose
     start = math.floor(x / model.resolution), math.floor(y / model.resolution)
     passed, hits = set(), set()
@@ -261,6 +261,6 @@ def test_pictures_of_any_number_of_robots_are_drawn(count, tmp_path):
     for draw in (draw_fleet_map, draw_robot_maps):
         image = imread(draw(robots, tmp_path / "picture.png", "a title"))
         assert min(image.shape[:2]) > 500
-        # More than an empty page: walls, floor, and the robots' colours.
+        # A page with walls, floor and the robots' colours has more colours than an empty one.
         colours = np.round(image[:, :, :3] * 255).astype(np.int64) @ [1 << 16, 1 << 8, 1]
         assert len(np.unique(colours)) > 50

@@ -1,4 +1,4 @@
-"""The guide's code and files, run as they stand there."""
+"""The guide's code and files, run without a change."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(folder: Path, *words: str) -> str:
 
 
 def instances(table: str) -> dict[str, str]:
-    """The rows of a plan's table by instance."""
+    """Return the rows of a plan's table by instance."""
     return {line.split()[1]: line for line in table.splitlines()[1:] if "my_fleet:" in line}
 
 
@@ -76,7 +76,7 @@ def test_the_fleet_file_and_the_parameter_file_fit_the_modules(folder: Path) -> 
     assert "scan:=front_scan" in rows["alice/mapper"]
     assert "mode='fast'" in rows["bob/rear_mapper"]
     assert "/bob/rear_mapper_container" in rows["bob/rear_mapper"]
-    assert "localizer='/localizer'" in rows["north/carol/mapper"]  # the shared one
+    assert "localizer='/localizer'" in rows["north/carol/mapper"]  # the shared module
     assert "dave" not in output
 
 

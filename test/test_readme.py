@@ -1,4 +1,4 @@
-"""The README's commands and code, run as a reader would."""
+"""The README's commands and code, run as a reader runs them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROS2 = [command for command in COMMANDS if command.startswith("ros2 ") and comma
 IN_PROSE = {
     "ros2 launch dimos_ros multi_robot.launch.py --show-args",  # test_launch.py
     "make demo",
-    "ros2 node",  # a name for all its verbs; so is "ros2 dimos"
+    "ros2 node",  # stands for all of its verbs, as does "ros2 dimos"
     "ros2 dimos",
     "ros2 run dimos_ros fleet",
     'eval "$(register-python-argcomplete fleet)"',
@@ -55,7 +55,7 @@ needs_ros = pytest.mark.skipif(
 
 
 def block(kind: str, containing: str) -> str:
-    """The README's one block of a language that contains some text."""
+    """Return the README's only block of a language that contains a text."""
     (found,) = [text for language, text in BLOCKS if language == kind and containing in text]
     return found
 
@@ -65,7 +65,7 @@ def run(command: str, cwd: Path, **options: object) -> subprocess.CompletedProce
 
 
 def active() -> set[str]:
-    """Full names of the modules that are active."""
+    """Return the full names of the active modules."""
     listed = subprocess.run(["fleet", "list", "--json", "--timeout", "4"], capture_output=True, text=True, timeout=30)
     modules = json.loads(listed.stdout)
     return {m["full_node_name"] for m in modules if m["state"] == "active"} if isinstance(modules, list) else set()
@@ -73,7 +73,7 @@ def active() -> set[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the reader works: the README's files are in it, it is on the Python path, on a domain of its own."""
+    """Make the reader's folder: it has the README's files, is on the Python path, and has its own domain."""
     path = tmp_path_factory.mktemp("reader")
     (path / "my_robots.py").write_text(block("python", "class Battery"))
     (path / "fleet.yaml").write_text(block("yaml", "robots:"))
@@ -86,7 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @contextmanager
 def started(command: str, cwd: Path, modules: set[str]) -> Iterator[None]:
-    """A command that runs on, from when its modules are active until Ctrl-C, which has to end it well."""
+    """Run a command once its modules are active. Ctrl-C ends it, with exit code 0."""
     process = subprocess.Popen(shlex.split(command), cwd=cwd, start_new_session=True)
     try:
         wait_until(lambda: process.poll() is not None or active() == modules, 60, f"{modules} active")
@@ -104,7 +104,7 @@ ALICE_AND_BOB = {f"/{robot}/{module}" for robot in ("alice", "bob") for module i
 
 @pytest.fixture(scope="module")
 def fleet(folder: Path) -> Iterator[Path]:
-    """The README's fleet, started by the README's command; gives the folder."""
+    """Run the README's fleet with the README's command, and return the folder."""
     with started(START, folder, ALICE_AND_BOB):
         yield folder
 
@@ -198,7 +198,7 @@ def test_lines_of_ros2_do_what_they_say(fleet: Path) -> None:
     try:
         for command, (start, holds) in zip(ROS2, expected.items(), strict=True):
             assert command.startswith(start)
-            # The daemon that it starts has not discovered everything when it answers for the first time.
+            # The command starts a daemon, whose first answers come before it has discovered everything.
             wait_until(lambda command=command, holds=holds: holds(run(command, fleet).stdout), 60, command)
         wait_until(lambda: "/alice/battery" in run("ros2 node list", fleet).stdout, 60)
         assert "/alice/battery" in run("ros2 dimos list --json", fleet).stdout
@@ -246,7 +246,7 @@ def test_the_launch_line_starts_the_robots_it_names(tmp_path: Path) -> None:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a line of make, in the environment that make itself would set up."""
+    """Run a line of make, in the environment that make itself would set up."""
     sys.path.insert(0, str(ROOT / "tools"))
     try:
         import environment
@@ -273,7 +273,7 @@ def test_make_demo_leaves_the_pictures(make, domain: int, tmp_path: Path) -> Non
 
 
 def test_make_test_runs_all_checks(make) -> None:
-    # This test is part of what it runs.
+    # A dry run, because this test is one of the checks.
     ran = make("make test", "--dry-run")
     assert ran.stdout.split() == ["tools/environment", "run", "tools/checks"]
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Makes the demo's laser log, dimos_ros/demo/data/corridor.npz, from killian.g2o of the PyPI package rtb-data.
+"""Make the demo's laser log, dimos_ros/demo/data/corridor.npz, from killian.g2o of the PyPI package rtb-data.
 
     python -m pip download --no-deps --dest /tmp/rtb rtb-data==2.0.0
     python tools/make_corridor_log.py /tmp/rtb/rtb_data-2.0.0-py3-none-any.whl
 
-Takes the wheel, the zip file inside of it, or killian.g2o itself. Needs numpy.
+The script takes the wheel, the zip file inside it, or killian.g2o itself. It needs numpy.
 
-The file is of lines: ``VERTEX_SE2 id x y yaw`` (metres, radians), each followed by its ``ROBOTLASER1`` line (kind,
-first angle, field of view, angle between beams, greatest range, accuracy, remission mode, number of ranges, the
-ranges in metres, number of remissions, poses and speeds, time in seconds since 1970, host, seconds since the logger's
-start), and ``EDGE_SE2 from to dx dy dyaw information`` lines. The poses are those of a pose graph that was optimised
-with these edges: this script checks how well they agree with them, and otherwise has no use for the edges.
+killian.g2o has three kinds of lines. ``VERTEX_SE2 id x y yaw`` is a pose in metres and radians. A ``ROBOTLASER1`` line
+follows each of them: kind, first angle, field of view, angle between beams, greatest range, accuracy, remission mode,
+number of ranges, the ranges in metres, number of remissions, poses and speeds, time in seconds since 1970, host,
+seconds since the logger's start. ``EDGE_SE2 from to dx dy dyaw information`` is an edge of a pose graph. The poses were
+optimised with these edges. The script checks how well poses and edges agree, and does not use the edges otherwise.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ import numpy as np
 MEMBER = "killian.g2o"
 OUTPUT = Path(__file__).resolve().parent.parent / "dimos_ros" / "demo" / "data" / "corridor.npz"
 AGREEMENT = 0.02
-"""Metres that the poses may be off the edges in the median, to be called optimised."""
+"""Greatest median distance in metres between edges and poses that were optimised."""
 
 
 def main() -> None:
     """Read the log, check it, and write the compact file."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("source", type=Path, help="the wheel of rtb-data, killian.g2o.zip, or killian.g2o")
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="file to write; by default the demo's own")
     arguments = parser.parse_args()
     log, edges = parse(text_of(arguments.source))
     for kind, error in disagreement(log["poses"], edges).items():
         median, most = np.median(error) * 100, error.max() * 100
         print(f"{kind}: {len(error)} edges, off by {median:.1f} cm in the median, {most:.0f} cm at most")
         if np.median(error) > AGREEMENT:
-            raise SystemExit("the poses do not agree with the edges: the pose graph is to be optimised first")
+            raise SystemExit("the poses do not agree with the edges: optimise the pose graph first")
     np.savez_compressed(arguments.output, **log)
     print(f"{arguments.output}: {len(log['poses'])} scans, {arguments.output.stat().st_size / 1e3:.0f} kB")
 
 
 def text_of(source: Path) -> str:
-    """The text of killian.g2o, out of the archives that it may be in."""
+    """Return the text of killian.g2o, from the archives that it may be in."""
     data = source.read_bytes()
     while zipfile.is_zipfile(io.BytesIO(data)):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = [n for n in archive.namelist() if Path(n).name in (MEMBER, f"{MEMBER}.zip") and "MACOSX" not in n]
             if len(names) != 1:
-                raise SystemExit(f"{source}: {len(names)} files named {MEMBER} in it, expected one")
+                raise SystemExit(f"{source} has {len(names)} files named {MEMBER}; expected one")
             data = archive.read(names[0])
     return data.decode("ascii")
 
 
 def parse(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The log as the arrays of the compact file, and the edges: from, to, dx, dy, dyaw."""
+    """Return the arrays of the compact file, and the edges as from, to, dx, dy, dyaw."""
     poses: list[list[float]] = []
     scans: list[list[float]] = []
     times: list[float] = []
@@ -82,7 +82,7 @@ def parse(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         raise SystemExit(f"{len(lasers)} kinds of laser, {len(scans)} scans, {len(poses)} vertices")
     ((angle_min, angle_increment, range_max, _),) = lasers
     log = {
-        # Millionths of a metre and of a radian, which is what the text has.
+        # The text has millionths of a metre and of a radian, so nothing is lost.
         "poses": np.array(poses),
         "seconds": np.round(np.array(times) - times[0], 3),
         "ranges_mm": np.round(np.array(scans) * 1000).astype(np.uint16),
@@ -92,8 +92,10 @@ def parse(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 
 def disagreement(poses: np.ndarray, edges: np.ndarray) -> dict[str, np.ndarray]:
-    """Distance in metres between where an edge and where the poses put its end, for edges to the next scan and
-    for those that close loops."""
+    """Return the distance in metres between the end of each edge and its place according to the poses.
+
+    Edges to the next scan and edges that close a loop are separate.
+    """
     start, end = poses[edges[:, 0].astype(int)], poses[edges[:, 1].astype(int)]
     cosine, sine = np.cos(start[:, 2]), np.sin(start[:, 2])
     dx, dy = (end - start)[:, :2].T

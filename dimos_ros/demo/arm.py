@@ -1,4 +1,4 @@
-"""``Arm``: joints that move to where they are told, at a bounded speed."""
+"""``Arm``: a simulated arm whose joints move at a bounded speed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dimos_ros import Module, Out, param, rpc
 
 
 class Arm(Module):
-    """A simulated arm that publishes where its joints are, in radians."""
+    """A simulated arm that publishes the angles of its joints, in radians."""
 
     joint_states: Out[JointState]
 
     joints: list[str] = param(["shoulder", "elbow", "wrist"], read_only=True, description="names of the joints")
-    speed: float = param(0.5, minimum=0.0, description="radians a second at most")
-    rate: float = param(20.0, minimum=0.1, maximum=1000.0, read_only=True, description="messages a second")
+    speed: float = param(0.5, minimum=0.0, description="greatest speed of a joint, in radians per second")
+    rate: float = param(20.0, minimum=0.1, maximum=1000.0, read_only=True, description="messages per second")
 
     def on_configure(self, state: Any) -> None:
-        self._lock = threading.Lock()  # calls run beside the timer
+        self._lock = threading.Lock()  # calls and the timer run at the same time
         self._angles = dict.fromkeys(self.joints, 0.0)
         self._targets = dict(self._angles)
 
@@ -34,11 +34,11 @@ class Arm(Module):
 
     @rpc
     def move_to(self, joint: str, angle: float) -> float:
-        """Start moving a joint to an angle in radians; returns the seconds that it will take."""
+        """Start to move a joint to an angle in radians, and return the seconds that the move takes."""
         if joint not in self._targets:
-            raise ValueError(f"there is no joint {joint!r:.80}; there are {', '.join(self._targets)}")
+            raise ValueError(f"this arm has no joint {joint!r:.80}; it has {', '.join(self._targets)}")
         if not math.isfinite(angle):
-            raise ValueError(f"an angle is a number of radians, not {angle}")
+            raise ValueError(f"an angle is a finite number of radians, not {angle}")
         with self._lock:
             self._targets[joint] = angle
             way = abs(angle - self._angles[joint])

@@ -1,4 +1,4 @@
-"""``BeamThinner``: a laser of fewer beams out of one of many."""
+"""``BeamThinner``: laser scans with fewer beams."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dimos_ros.demo.scan_replay import RETAINED
 
 
 class BeamThinner(Module):
-    """Passes every so many beams of a scan on, the first among them."""
+    """A filter that keeps one of ``keep_every`` beams of a scan, beginning with the first beam."""
 
     scan_full: In[LaserScan] = In(qos=RETAINED)
     scan: Out[LaserScan] = Out(qos=RETAINED)
 
-    keep_every: int = param(2, minimum=1, description="beams of which one is kept")
+    keep_every: int = param(2, minimum=1, description="one of this many beams is kept")
 
     def handle_scan_full(self, full: LaserScan) -> None:
-        """Pass the scan on, its stamp and frame as they are."""
+        """Publish the thinned scan, with the stamp and frame of the full one."""
         every = self.keep_every
         thin = LaserScan(
             header=full.header,

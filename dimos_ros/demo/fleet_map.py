@@ -1,4 +1,4 @@
-"""``FleetMap``: one map from those of all robots, and the demo's pictures and summary."""
+"""``FleetMap``: one map merged from the maps of all robots, and the demo's pictures and summary."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from dimos_ros.demo.report import Robot, progress_line, summary, title
 from dimos_ros.demo.scan_replay import AT_ORIGIN
 
 FROM_ALL = QoS(latched=True, depth=0)
-"""The robots share a topic: with a bounded history, one robot's message could push out another's."""
+"""The robots share a topic. In a bounded history, one robot's message could push out another's."""
 
 
 class FleetMap(Module):
-    """Merges the maps of all robots, which arrive on one topic, each in a frame called after its robot.
+    """A merger of the maps of all robots.
 
-    The maps' frames are made known on TF as the same as map: the log's poses are in one frame.
-    Ends the fleet's run when every robot in ``robots`` has mapped all of its scans.
+    All maps arrive on one topic, each in a frame that is named after its robot. On TF, the module publishes these
+    frames as equal to ``map``, because all poses of the log are in one frame.
+    The module ends the fleet's run when every robot in ``robots`` has mapped all of its scans.
     """
 
     map: In[OccupancyGrid] = In(qos=FROM_ALL)
@@ -37,15 +38,15 @@ class FleetMap(Module):
     diagnostics: In[DiagnosticArray] = In(qos=FROM_ALL)
     fleet_map: Out[OccupancyGrid] = Out(qos="latched")
 
-    robots: list[str] = param([], description="robots that the run waits for; without any it does not end by itself")
+    robots: list[str] = param([], description="robots that the run waits for; if empty, it does not end by itself")
     output: str = param(".", description="folder for the pictures")
-    stay: bool = param(False, description="go on when all is mapped, instead of ending the fleet's run")
-    resolution: float = param(0.1, minimum=0.01, read_only=True, description="metres a cell, as the robots' maps have")
+    stay: bool = param(False, description="keep the fleet running after everything is mapped")
+    resolution: float = param(0.1, minimum=0.01, read_only=True, description="metres per cell, as in the robots' maps")
     publish_period: float = param(2.0, minimum=0.01, description="seconds between two fleet maps")
     progress_period: float = param(2.0, minimum=0.1, description="seconds between two log lines on progress")
 
     def on_configure(self, state: Any) -> None:
-        self._lock = threading.Lock()  # calls run beside the handlers
+        self._lock = threading.Lock()  # calls and handlers run at the same time
         self._frames: set[str] = set()
         self._robots = {name: Robot(name) for name in self.robots}
         self._is_news = self._is_finished = False
@@ -68,7 +69,7 @@ class FleetMap(Module):
         self.destroy_publisher(self._tf_static)
 
     def handle_map(self, message: OccupancyGrid) -> None:
-        """Take a robot's newest map in the place of the one before."""
+        """Replace a robot's map by its newest one."""
         grid = messages.grid_of(message)
         if grid.resolution != self.resolution:
             raise ValueError(
@@ -80,13 +81,13 @@ class FleetMap(Module):
             self._is_news = True
 
     def handle_path(self, message: Path) -> None:
-        """Take where a robot has been."""
+        """Note where a robot has been."""
         points = messages.points_of(message)
         with self._lock:
             self._robot(message.header, "path").path = points
 
     def handle_diagnostics(self, message: DiagnosticArray) -> None:
-        """Take how far a mapper is; other modules' diagnostics are passed over."""
+        """Note the progress of a mapper, and ignore the diagnostics of other modules."""
         for status in message.status:
             if not status.name.endswith(f": {MAPPING}"):
                 continue
@@ -98,14 +99,14 @@ class FleetMap(Module):
 
     @rpc
     def draw(self) -> list[str]:
-        """Draw the pictures of what is known by now; returns their paths."""
+        """Draw the pictures of all maps so far, and return their paths."""
         robots, _ = self._merged()
         if not robots:
-            raise RuntimeError("there is no map yet to draw")
+            raise RuntimeError("there is no map to draw yet: no robot has published one")
         return [str(file) for file in self._draw(robots)]
 
     def _robot(self, header: Header, kind: str) -> Robot:
-        """The robot that the frame of a message is called after, as seen from here; notes the message's stamp."""
+        """Return the robot that a message's frame is named after, and note the message's stamp."""
         namespace = header.frame_id.rpartition("/")[0] or header.frame_id
         name = namespace.removeprefix(f"{self.get_namespace().strip('/')}/")
         robot = self._robots.setdefault(name, Robot(name))
@@ -116,14 +117,14 @@ class FleetMap(Module):
         return robot
 
     def _publish_frames(self) -> None:
-        """Tell TF that the frames of all robots' maps are the fleet's."""
+        """Publish on TF that the frames of all robots' maps equal the fleet's."""
         own = self.frame("map")
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=own)
         same = [(frame, AT_ORIGIN) for frame in sorted(self._frames - {own})]
         self._tf_static.publish(messages.transforms(header, *same))
 
     def _merged(self) -> tuple[list[Robot], Grid]:
-        """The robots whose maps are here, as they are now, and the map of them all."""
+        """Return copies of the robots that have a map, and their merged map."""
         with self._lock:
             robots = [copy.copy(robot) for robot in self._robots.values() if robot.grid is not None]
         return robots, merged([robot.grid for robot in robots if robot.grid is not None], self.resolution)
@@ -169,7 +170,7 @@ class FleetMap(Module):
             return []
 
     def _draw(self, robots: list[Robot]) -> list[FilePath]:
-        # Drawing takes longer to import than the rest of the demo does.
+        # Imported here, because it takes longer to import than the rest of the demo.
         from dimos_ros.demo.pictures import RobotMap, draw_fleet_map, draw_robot_maps
 
         maps = [RobotMap(robot.name, robot.grid, robot.path) for robot in robots if robot.grid is not None]

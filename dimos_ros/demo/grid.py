@@ -1,12 +1,11 @@
-"""What is known of each cell of a lattice, and how to merge two such grids.
+"""Grids: the level of each cell of a lattice, and how two grids merge.
 
-A cell is at one of four levels, and whatever is learned of it can only raise the level. To merge is
-to take the higher level, cell by cell. So it does not matter in which order grids are merged, how
-they are grouped, or how often one of them is: any number of robots that share out the scans in any
-way come to the map that one robot makes of them all, cell for cell.
+Each cell has one of four levels. New knowledge can only raise the level of a cell. A merge takes the higher level of
+each cell. So the order, the grouping and the repetition of merges do not matter. However robots share out the scans,
+their merged map equals, cell for cell, the map that one robot makes of all scans.
 
-All grids of one resolution lie on one lattice (cell 0, 0 has its corner at the map's origin), so
-that a merge shifts by whole cells.
+All grids of one resolution lie on the same lattice, in which the corner of cell (0, 0) is the map's origin. So a merge
+shifts a grid by whole cells.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNKNOWN, PASSED, HIT, CLEAR = range(4)
-"""Levels: nothing known; a beam passed; a beam ended; seen to be free from nearby (see raycast.py)."""
+"""Levels: nothing is known; a beam passed; a beam ended; seen from nearby to be free (see raycast.py)."""
 
 VALUES = np.array([-1, 10, 100, 0], np.int8)
-"""What nav_msgs/OccupancyGrid says for each level, in per cent; below 25 is free to Nav2's map server."""
+"""The value of each level in nav_msgs/OccupancyGrid, in per cent. For Nav2's map server, less than 25 is free."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """A rectangle of cells: the first column and row, and how many there are."""
+    """A rectangle of cells: its first column and row, and the numbers of columns and rows."""
 
     column: int
     row: int
@@ -36,13 +35,13 @@ class Bounds:
 
     @classmethod
     def around(cls, min_x: float, min_y: float, max_x: float, max_y: float, resolution: float) -> Bounds:
-        """The fewest cells that hold these metres."""
+        """Return the smallest rectangle of cells that holds these metres."""
         column, row = math.floor(min_x / resolution), math.floor(min_y / resolution)
         last_column, last_row = math.floor(max_x / resolution), math.floor(max_y / resolution)
         return cls(column, row, last_column - column + 1, last_row - row + 1)
 
     def union(self, other: Bounds) -> Bounds:
-        """The smallest rectangle with both in it; one without cells counts for nothing."""
+        """Return the smallest rectangle that holds both. A rectangle without cells does not count."""
         if not self.cells or not other.cells:
             return self if self.cells else other
         column, row = min(self.column, other.column), min(self.row, other.row)
@@ -59,7 +58,7 @@ class Bounds:
 
 
 class Grid:
-    """Levels of the cells within bounds; ``levels`` is uint8 [rows, columns], row 0 the lowest y."""
+    """The levels of the cells within bounds. ``levels`` is uint8 [rows, columns]; row 0 has the lowest y."""
 
     def __init__(self, resolution: float, bounds: Bounds, levels: NDArray[np.uint8] | None = None) -> None:
         self.resolution = resolution
@@ -68,7 +67,7 @@ class Grid:
 
     @classmethod
     def empty(cls, resolution: float) -> Grid:
-        """A grid without cells, from which merging starts."""
+        """Make a grid without cells, to merge others into."""
         return cls(resolution, Bounds(0, 0, 0, 0))
 
     @property
@@ -78,16 +77,16 @@ class Grid:
 
     @property
     def values(self) -> NDArray[np.int8]:
-        """The cells as an OccupancyGrid has them: -1 for unknown, else per cent, [rows, columns]."""
+        """The cells as in an OccupancyGrid, [rows, columns]: -1 for unknown, else per cent."""
         return VALUES[self.levels]
 
     @property
     def known(self) -> int:
-        """How many cells something is known of."""
+        """The number of cells that are not unknown."""
         return int(np.count_nonzero(self.levels))
 
     def grow(self, bounds: Bounds) -> None:
-        """Extend the grid so that it has ``bounds`` in it."""
+        """Extend the grid so that it holds ``bounds``."""
         wanted = self.bounds.union(bounds)
         if wanted != self.bounds:
             grown = Grid(self.resolution, wanted)
@@ -95,7 +94,7 @@ class Grid:
             self.bounds, self.levels = grown.bounds, grown.levels
 
     def merge(self, other: Grid) -> None:
-        """Learn what ``other`` knows, growing where it reaches beyond. Raises ValueError for another resolution."""
+        """Merge ``other`` into this grid, which grows as needed. Raises ValueError for another resolution."""
         if other.resolution != self.resolution:
             raise ValueError(f"a grid of {other.resolution:g} m a cell does not fit on one of {self.resolution:g} m")
         self.grow(other.bounds)
@@ -103,7 +102,7 @@ class Grid:
         np.maximum(part, other.levels, out=part)
 
     def trimmed(self) -> Grid:
-        """The smallest grid with the same knowledge."""
+        """Return the smallest grid with the same known cells."""
         rows, columns = np.nonzero(self.levels.any(axis=1))[0], np.nonzero(self.levels.any(axis=0))[0]
         if not len(rows):
             return Grid.empty(self.resolution)
@@ -112,13 +111,13 @@ class Grid:
         return Grid(self.resolution, Bounds(*corner, within.shape[1], within.shape[0]), within)
 
     def within(self, bounds: Bounds) -> Grid:
-        """What is known within ``bounds``, in a grid of just that size."""
+        """Return the part within ``bounds``, as a grid of exactly that size."""
         part = Grid(self.resolution, self.bounds, self.levels)
         part.grow(bounds)
         return Grid(self.resolution, bounds, part._part(bounds))
 
     def __eq__(self, other: object) -> bool:
-        """Whether both know the same of every cell, however far they reach beyond."""
+        """Tell whether every cell has the same level in both. Their bounds may differ."""
         if not isinstance(other, Grid):
             return NotImplemented
         mine, others = self.trimmed(), other.trimmed()
@@ -134,7 +133,7 @@ class Grid:
 
 
 def merged(grids: Iterable[Grid], resolution: float) -> Grid:
-    """All that ``grids`` know, in a grid of its own."""
+    """Merge grids into a new one."""
     whole = Grid.empty(resolution)
     for grid in grids:
         whole.merge(grid)
@@ -142,7 +141,7 @@ def merged(grids: Iterable[Grid], resolution: float) -> Grid:
 
 
 def levels_of(values: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Levels from an OccupancyGrid's values. Raises ValueError for a value that is none of :data:`VALUES`."""
+    """Convert an OccupancyGrid's values to levels. Raises ValueError for a value that is not in :data:`VALUES`."""
     table = np.full(256, 255, np.uint8)
     table[VALUES.view(np.uint8)] = np.arange(len(VALUES))
     levels = table[values.view(np.uint8)]

@@ -1,4 +1,4 @@
-"""``Mapper``: an occupancy grid from laser scans and the poses that they were taken at."""
+"""``Mapper``: an occupancy grid from laser scans and their poses."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from sensor_msgs.msg import LaserScan
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from dimos_ros import In, Module, Out, QoS, param, rpc
+from dimos_ros import CallError, In, Module, Out, QoS, param, rpc
 from dimos_ros.demo import messages
 from dimos_ros.demo.grid import Bounds, Grid
 from dimos_ros.demo.messages import Position, nanoseconds
 from dimos_ros.demo.raycast import BeamModel, evidence
 from dimos_ros.demo.scan_replay import AT_ORIGIN, RETAINED, Extent, ScanReplay
-from dimos_ros.exceptions import CallError
 
 MAPPING = "mapping"
-"""Last word of the name of the diagnostic status that tells how far a mapper is."""
+"""Last word of the name of the diagnostic status with a mapper's progress."""
 
 
 class Mapper(Module):
-    """Builds a map from all scans of its robot, each at the odometry of the same stamp.
+    """A builder of one robot's map, from all of its scans and the odometry with the same stamps.
 
-    Scan and odometry may come in any order, late, or again with another stamp: a scan waits for its
-    odometry and the other way round, and what is in the map already changes nothing and is not counted again.
+    Scan and odometry may arrive late and in any order, because each waits for the other. They may also arrive again
+    with another stamp. A scan that is in the map already changes nothing, and does not count again.
 
-    Map, path and diagnostics are of one moment and bear one stamp. They may leave the robot's
-    namespace, so their frame is called after it, robot1/map; on the robot's own TF it is the same as map.
+    Map, path and diagnostics are of one moment and have one stamp. They may leave the robot's namespace, so their frame
+    is named after it, such as robot1/map. On the robot's own TF, this frame equals ``map``.
     """
 
     scan: In[LaserScan] = In(qos=RETAINED)
@@ -42,17 +41,19 @@ class Mapper(Module):
     path: Out[Path] = Out(qos="latched")
     diagnostics: Out[DiagnosticArray] = Out(qos="latched")
 
-    resolution: float = param(0.1, minimum=0.01, read_only=True, description="metres a cell")
-    max_range: float = param(15.0, minimum=0.1, read_only=True, description="metres that a beam is followed for")
-    clear_range: float = param(6.0, minimum=0.0, read_only=True, description="metres within which a cell is clear")
-    margin: float = param(0.3, minimum=0.0, read_only=True, description="metres from a beam's end to a clear cell")
-    map_frame: str = param("", read_only=True, description="the map's frame to others; empty: map below the namespace")
-    publish_period: float = param(1.0, minimum=0.01, description="seconds between two maps while scans come in")
+    resolution: float = param(0.1, minimum=0.01, read_only=True, description="metres per cell")
+    max_range: float = param(15.0, minimum=0.1, read_only=True, description="metres up to which a beam is followed")
+    clear_range: float = param(
+        6.0, minimum=0.0, read_only=True, description="metres from the laser to the last clear cell"
+    )
+    margin: float = param(0.3, minimum=0.0, read_only=True, description="metres between a beam's end and a clear cell")
+    map_frame: str = param("", read_only=True, description="frame of the map; empty for NAMESPACE/map")
+    publish_period: float = param(1.0, minimum=0.01, description="seconds between two maps while scans arrive")
 
     replay: ScanReplay | None
 
     def on_configure(self, state: Any) -> None:
-        self._lock = threading.Lock()  # calls run beside the handlers
+        self._lock = threading.Lock()  # calls and handlers run at the same time
         self._model = BeamModel(self.resolution, self.max_range, self.clear_range, self.margin)
         self._grid = Grid.empty(self.resolution)
         self._positions: dict[int, Position] = {}
@@ -76,7 +77,7 @@ class Mapper(Module):
         self.destroy_publisher(self._tf_static)
 
     def handle_odom(self, odom: Odometry) -> None:
-        """Take the position, and the scan of the same moment if it is here."""
+        """Note the position, and map the scan of the same stamp if it has arrived."""
         stamp, position = nanoseconds(odom.header.stamp), messages.position_of(odom.pose.pose)
         self._positions[stamp] = position
         scan = self._scans.pop(stamp, None)
@@ -84,7 +85,7 @@ class Mapper(Module):
             self._add(scan, position)
 
     def handle_scan(self, scan: LaserScan) -> None:
-        """Take the scan, if the position of the same moment is here."""
+        """Map the scan, or keep it until the position of the same stamp arrives."""
         stamp = nanoseconds(scan.header.stamp)
         position = self._positions.get(stamp)
         if position is None:
@@ -94,7 +95,7 @@ class Mapper(Module):
 
     @rpc
     def clear(self) -> int:
-        """Forget the map; returns how many scans were in it."""
+        """Forget the map, and return how many scans were in it."""
         with self._lock:
             count = len(self._poses)
             self._grid = Grid(self.resolution, self._grid.bounds)
@@ -115,14 +116,14 @@ class Mapper(Module):
             self._is_news = True
 
     def _ask_extent(self) -> None:
-        """Ask the replay how large the map will be and how many scans it has, if that is not known yet."""
+        """Ask the replay for the size of the map and the number of scans, unless they are known already."""
         if self._extent is not None or self.replay is None:
             return
         try:
             extent: Extent = self.replay.extent(max_range=self.max_range)
         except CallError as error:
-            # The map grows as it needs to, and the number of scans can be asked for later.
-            self.get_logger().warning(f"the replay does not tell the extent of its log yet: {error}")
+            # The map grows as needed, and this method asks for the number of scans again.
+            self.get_logger().warning(f"the replay has not told the extent of its log yet: {error}")
             return
         self._extent = extent
         self._is_news = True

@@ -1,4 +1,4 @@
-"""The demo's data as ROS messages, and back. What goes there and back is the same to the last bit."""
+"""Conversions between the demo's data and ROS messages. Both directions keep each number to the last bit."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Position = tuple[float, float, float, float]
 
 
 def nanoseconds(stamp: Time) -> int:
-    """A stamp as one number."""
+    """Return a stamp in nanoseconds."""
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def time_of(stamp: int) -> Time:
-    """A stamp from nanoseconds."""
+    """Make a stamp from nanoseconds."""
     return Time(sec=stamp // 10**9, nanosec=stamp % 10**9)
 
 
 def laser_scan(scan: Scan, header: Header) -> LaserScan:
-    """A scan without its pose, which goes in an Odometry of the same stamp."""
+    """Make the message of a scan. An Odometry with the same stamp carries its pose."""
     return LaserScan(
         header=header,
         angle_min=scan.angle_min,
@@ -44,7 +44,7 @@ def laser_scan(scan: Scan, header: Header) -> LaserScan:
 
 
 def scan_of(message: LaserScan, position: Position) -> Scan:
-    """The scan of a message that was taken at ``position``."""
+    """Return the scan of a message. It was taken at ``position``."""
     return Scan(
         position,
         np.array(message.ranges, np.float32),
@@ -56,26 +56,26 @@ def scan_of(message: LaserScan, position: Position) -> Scan:
 
 
 def pose(position: Position) -> Pose:
-    """A pose in the plane."""
+    """Make a pose in the plane."""
     message = Pose()
     message.position.x, message.position.y, message.orientation.z, message.orientation.w = position
     return message
 
 
 def position_of(message: Pose) -> Position:
-    """What a pose says of the plane."""
+    """Return the position in the plane of a pose."""
     return message.position.x, message.position.y, message.orientation.z, message.orientation.w
 
 
 def odometry(position: Position, header: Header, child_frame: str) -> Odometry:
-    """A pose as odometry; the twist is not known, and zero."""
+    """Make the odometry of a position. The twist is zero, because it is not known."""
     message = Odometry(header=header, child_frame_id=child_frame)
     message.pose.pose = pose(position)
     return message
 
 
 def transforms(header: Header, *children: tuple[str, Position]) -> TFMessage:
-    """Where frames are in the frame of ``header``."""
+    """Make the transforms of frames that have these positions in the frame of ``header``."""
     found = []
     for child, (x, y, z, w) in children:
         one = TransformStamped(header=header, child_frame_id=child)
@@ -86,7 +86,7 @@ def transforms(header: Header, *children: tuple[str, Position]) -> TFMessage:
 
 
 def occupancy_grid(grid: Grid, header: Header) -> OccupancyGrid:
-    """A grid as a map: -1 unknown, else per cent."""
+    """Make the map of a grid: -1 for unknown, else per cent."""
     message = OccupancyGrid(header=header)
     message.info.map_load_time = header.stamp
     message.info.resolution = grid.resolution
@@ -97,9 +97,9 @@ def occupancy_grid(grid: Grid, header: Header) -> OccupancyGrid:
 
 
 def grid_of(message: OccupancyGrid) -> Grid:
-    """The grid of a map. Raises ValueError for one that is not on the lattice or has other values."""
+    """Return the grid of a map. Raises ValueError for a map that is off the lattice or has other values."""
     info = message.info
-    # Resolution is a float32 in the message: 0.1 comes out as 0.100000001.
+    # The message has a float32, so 0.1 arrives as 0.100000001.
     resolution = float(str(np.float32(info.resolution)))
     column, row = (origin / resolution for origin in (info.origin.position.x, info.origin.position.y))
     if max(abs(column - round(column)), abs(row - round(row))) > 1e-3:
@@ -109,11 +109,11 @@ def grid_of(message: OccupancyGrid) -> Grid:
 
 
 def path(poses: list[PoseStamped], header: Header) -> Path:
-    """Where a robot was, in the order of time."""
+    """Make the path of a robot from its poses, in the order of time."""
     return Path(header=header, poses=poses)
 
 
 def points_of(message: Path) -> NDArray[np.float64]:
-    """The positions of a path: [N, 2] in metres."""
+    """Return the positions of a path, [N, 2] in metres."""
     points = [(one.pose.position.x, one.pose.position.y) for one in message.poses]
     return np.array(points, np.float64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""The demo: robots map MIT's Infinite Corridor together, from a real laser log that they share out.
+"""The demo: robots share out a real laser log, and together map MIT's Infinite Corridor.
 
 python -m dimos_ros.demo.multi_robot
 ros2 launch dimos_ros multi_robot.launch.py robots:=alice,bob,carol
@@ -15,14 +15,14 @@ from dimos_ros.demo.mapper import Mapper
 from dimos_ros.demo.scan_replay import ScanReplay
 
 EXPOSED = ("map", "path", "diagnostics")
-"""Topics that leave a robot's namespace: its map, where it has been, and how far it is."""
+"""Topics that leave a robot's namespace: its map, its path and its progress."""
 
 RATE = 200.0
-"""Times real time: the log's two hours, shared by two robots, in some twenty seconds."""
+"""Replay speed in times real time. Two robots replay the log's two hours in some twenty seconds."""
 
 
 def robot(part: int = 1, parts: int = 1, rate: float = RATE, resolution: float = 0.1, limit: int = 0) -> Blueprint:
-    """One robot, which replays stretch ``part`` of ``parts`` of the log and maps it."""
+    """Make a robot that replays and maps stretch ``part`` of ``parts`` of the log."""
     return autoconnect(
         ScanReplay.blueprint(part=part, parts=parts, rate=rate, limit=limit),
         Mapper.blueprint(resolution=resolution),
@@ -37,10 +37,11 @@ def fleet(
     output: str = ".",
     stay: bool = False,
 ) -> Blueprint:
-    """Robots that share out the log, and the map of them all.
+    """Make robots that share out the log, and the module that merges their maps.
 
-    ``rate`` is in times real time, 0 for as fast as possible; ``resolution`` in metres a cell; ``limit`` keeps
-    to the first scans of the log. Pictures go to the folder ``output``; ``stay`` keeps the fleet up afterwards.
+    ``rate`` is in times real time, or 0 for as fast as possible. ``resolution`` is in metres per cell. ``limit`` is how
+    many scans of the log are used, or 0 for all. The pictures go to the folder ``output``. ``stay`` keeps the fleet
+    running afterwards.
     """
     members = [
         robot(part, len(robots), rate, resolution, limit).namespace(name, expose=EXPOSED)
@@ -52,7 +53,7 @@ def fleet(
 
 
 def main() -> int:
-    """The executable ``coordinator`` with this demo as its blueprint; arguments are ROS arguments."""
+    """Run the executable ``coordinator`` with this demo as its blueprint. Its arguments are ROS arguments."""
     from dimos_ros.coordinator.main import main as coordinator
 
     demo = ["--ros-args", "-p", "blueprint:=dimos_ros.demo.multi_robot:fleet", "--"]

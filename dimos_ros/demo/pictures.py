@@ -1,4 +1,4 @@
-"""The demo's two pictures: the fleet map, and each robot's own."""
+"""The demo's two pictures: the fleet map, and the map of each robot."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Colour = tuple[float, float, float]
 WALL, BACKGROUND, FLOOR = (0.13, 0.16, 0.22), (0.925, 0.935, 0.95), (1.0, 1.0, 1.0)
 FEW = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 TINT = 0.22
-"""How much of a robot's colour is on the floor that it saw."""
+"""Share of a robot's colour in the floor that it saw."""
 PIXELS = 1500
-"""About how many pixels the longer side of a picture's map has."""
+"""Approximate number of pixels of the longer side of a map."""
 CLOSE_UP = 45.0
-"""Metres across the part of the fleet map that is shown enlarged."""
+"""Width in metres of the part of the fleet map that is enlarged."""
 LEGEND_ROBOTS = 20
-"""More robots than these are not listed by name on the fleet map."""
+"""Greatest number of robots that the fleet map lists by name."""
 
 
 @dataclass(frozen=True, eq=False)
 class RobotMap:
-    """What one robot mapped: ``path`` [N, 2] in metres, one position a scan."""
+    """The map and the path of one robot. ``path`` is [N, 2] in metres, with one position per scan."""
 
     name: str
     grid: Grid
@@ -46,7 +46,7 @@ class RobotMap:
 
 
 def draw_fleet_map(robots: Sequence[RobotMap], file: Path, title: str) -> Path:
-    """Draw the map that all robots made together, the floor in the colours of those who saw it."""
+    """Draw the map that all robots made together. The floor has the colours of the robots that saw it."""
     whole = merged([robot.grid for robot in robots], robots[0].grid.resolution).trimmed()
     figure, (axes,) = _page(1, 1, whole)
     hues = colours(len(robots))
@@ -60,7 +60,7 @@ def draw_fleet_map(robots: Sequence[RobotMap], file: Path, title: str) -> Path:
 
 
 def draw_robot_maps(robots: Sequence[RobotMap], file: Path, title: str) -> Path:
-    """Draw each robot's own map, all to one scale and in one frame, the others' faint beneath it."""
+    """Draw each robot's own map to one scale and in one frame, with the other maps faint beneath it."""
     whole = merged([robot.grid for robot in robots], robots[0].grid.resolution).trimmed()
     columns = math.ceil(math.sqrt(len(robots)))
     rows = math.ceil(len(robots) / columns)
@@ -74,7 +74,7 @@ def draw_robot_maps(robots: Sequence[RobotMap], file: Path, title: str) -> Path:
 
 
 def colours(count: int) -> list[Colour]:
-    """As many colours, told apart as well as can be."""
+    """Return this many colours that are as distinct as possible."""
     from matplotlib.colors import hsv_to_rgb, to_rgb
 
     if count <= len(FEW):
@@ -84,8 +84,8 @@ def colours(count: int) -> list[Colour]:
 
 
 def _page(rows: int, columns: int, whole: Grid) -> tuple[Figure, list[Axes]]:
-    """A figure with places for so many maps of the size of ``whole``."""
-    # Not pyplot: it keeps state for the whole process.
+    """Make a figure with rows and columns of places for maps of the size of ``whole``."""
+    # Not pyplot, because it keeps state for the whole process.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -106,7 +106,7 @@ def _draw(
     faint: bool = False,
     pixels: int = PIXELS,
 ) -> None:
-    """What is known within ``frame``, and where the robots were; ``faint`` pales what none of them saw."""
+    """Draw the map within ``frame`` and the robots' paths. ``faint`` pales the parts that no robot saw."""
     factor = max(1, math.ceil(max(frame.columns, frame.rows) / pixels))
     grids = [_reduced(robot.grid, frame, factor) for robot in robots]
     image = _image(_reduced(whole, frame, factor), grids, hues, faint)
@@ -127,7 +127,7 @@ def _draw(
 def _image(
     levels: NDArray[np.uint8], grids: Sequence[NDArray[np.uint8]], hues: Sequence[Colour], faint: bool
 ) -> NDArray[np.float64]:
-    """The picture of a map [rows, columns, RGB]: walls, and floor in the mixed colours of the grids that know it."""
+    """Return the image of a map, [rows, columns, RGB]. The floor has the mixed colours of the grids that know it."""
     image = np.empty((*levels.shape, 3))
     image[...] = BACKGROUND
     image[_is_floor(levels)] = FLOOR
@@ -151,7 +151,10 @@ def _is_floor(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _reduced(grid: Grid, frame: Bounds, factor: int) -> NDArray[np.uint8]:
-    """Levels within ``frame``, one for each ``factor`` by ``factor`` cells: a wall, if there is one among them."""
+    """Return the levels within ``frame``, one for each ``factor`` by ``factor`` cells.
+
+    If one of these cells is a wall, the result is a wall.
+    """
     order = np.array([UNKNOWN, PASSED, CLEAR, HIT], np.uint8)
     rank = np.argsort(order).astype(np.uint8)
     rows, columns = -(-frame.rows // factor), -(-frame.columns // factor)
@@ -161,7 +164,7 @@ def _reduced(grid: Grid, frame: Bounds, factor: int) -> NDArray[np.uint8]:
 
 
 def _draw_close_up(axes: Axes, whole: Grid, robots: Sequence[RobotMap], hues: Sequence[Colour]) -> None:
-    """Enlarge the busiest part of the map where the picture has room for it, if it has."""
+    """Enlarge the part of the map with the most known cells, if the picture has room for it."""
     side = int(CLOSE_UP / whole.resolution)
     known = whole.levels > 0
     if min(known.shape) < 2 * side:
@@ -181,8 +184,11 @@ def _draw_close_up(axes: Axes, whole: Grid, robots: Sequence[RobotMap], hues: Se
 
 
 def _empty_square(known: NDArray[np.bool_], share: float) -> tuple[float, float, float, float] | None:
-    """Where nothing is known in a square of ``share`` of the map's height: left, low, width, height, as fractions
-    of the map. The rightmost one of those, and of them the highest, clear of the legend in the corner."""
+    """Return a square in which nothing is known: left, low, width and height in fractions of the map.
+
+    ``share`` is its side in fractions of the map's height. The rightmost of such squares is chosen, and of several the
+    highest. All are clear of the legend in the corner.
+    """
     rows, columns = known.shape
     side = int(share * rows)
     margin = int(0.02 * rows)
@@ -197,7 +203,7 @@ def _empty_square(known: NDArray[np.bool_], share: float) -> tuple[float, float,
 
 
 def _window_sums(known: NDArray[np.bool_], height: int, width: int) -> NDArray[np.int64]:
-    """How many cells are known in the window with its lower left corner at each cell."""
+    """Count the known cells in each window. The window's lower left corner is at each cell in turn."""
     total = np.zeros((known.shape[0] + 1, known.shape[1] + 1), np.int64)
     total[1:, 1:] = known.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
     return total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]

@@ -1,10 +1,9 @@
-"""What one scan tells of the cells around it.
+"""Ray casting: the levels of the cells around one scan.
 
-Each beam is a line of cells (Bresenham's, in whole numbers) from the laser's cell to where it ends.
-Of these cells the last is HIT, the others are PASSED. They are CLEAR, which overrules a HIT of any
-other scan, where they are near the laser and no beam of the same scan ends close by. So the people
-who walked by are gone from the map as soon as anyone saw through where they stood, while walls stay,
-although beams graze them and poses are good to a few centimetres.
+Each beam is a line of cells (Bresenham's, in whole numbers) from the laser's cell to the cell where the beam ends. The
+last of these cells is HIT, and the others are PASSED. A passed cell is CLEAR if it is near the laser and no beam of the
+scan ends close to it. CLEAR overrules a HIT of any other scan. So a person who walked by is gone from the map as soon
+as a beam passes the place. Walls stay, although beams graze them and poses are only good to a few centimetres.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from dimos_ros.demo.scan_log import ScanLog
 
 @dataclass(frozen=True)
 class BeamModel:
-    """How to read a beam, in metres.
+    """The rules by which a beam is read, in metres.
 
-    ``resolution`` is a cell's side. A beam is followed for ``max_range``; one that is longer marks
-    no HIT. Up to ``clear_range`` from the laser and further than ``margin`` from where any beam of
-    the scan ends, a cell that a beam passes is CLEAR.
+    ``resolution`` is a cell's side. A beam is followed up to ``max_range``, and a longer beam marks no HIT. A cell that
+    a beam passes is CLEAR within ``clear_range`` of the laser. It must be farther than ``margin`` from the end of each
+    beam of the scan.
     """
 
     resolution: float = 0.1
@@ -38,7 +37,7 @@ class BeamModel:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One scan and where it was taken: ``pose`` as in ScanLog, ``ranges`` [B] float32, metres."""
+    """One scan and its pose. ``pose`` is as in ScanLog, and ``ranges`` is [B] float32 in metres."""
 
     pose: tuple[float, float, float, float]
     ranges: NDArray[np.float32]
@@ -49,14 +48,14 @@ class Scan:
 
 
 def scans_of(log: ScanLog) -> Iterator[Scan]:
-    """The scans of a log, one by one."""
+    """Yield the scans of a log, one by one."""
     laser = (log.angle_min, log.angle_increment, log.range_min, log.range_max)
     for (x, y, z, w), ranges in zip(log.poses.tolist(), log.ranges, strict=True):
         yield Scan((x, y, z, w), ranges, *laser)
 
 
 def map_of(log: ScanLog, model: BeamModel) -> Grid:
-    """The map of a whole log: what the mappers together have to arrive at."""
+    """Make the map of a whole log. The mappers together must arrive at the same map."""
     grid = Grid(model.resolution, Bounds.around(*seen(log, model.max_range), model.resolution))
     for scan in scans_of(log):
         grid.merge(evidence(scan, model))
@@ -64,7 +63,7 @@ def map_of(log: ScanLog, model: BeamModel) -> Grid:
 
 
 def evidence(scan: Scan, model: BeamModel) -> Grid:
-    """What one scan tells, as a grid no larger than what its beams touch."""
+    """Make the grid of one scan, which is only as large as its beams reach."""
     resolution = model.resolution
     end_x, end_y, is_hit = _ends(scan, model.max_range)
     x, y = scan.pose[:2]
@@ -72,7 +71,7 @@ def evidence(scan: Scan, model: BeamModel) -> Grid:
     columns = np.floor(end_x / resolution).astype(np.int64) - start_column
     rows = np.floor(end_y / resolution).astype(np.int64) - start_row
 
-    # From here on cells are counted from the lower left one of those touched.
+    # From here on, cells are counted from the lower left corner of the grid.
     left, low = min(0, int(columns.min(initial=0))), min(0, int(rows.min(initial=0)))
     width, height = max(0, int(columns.max(initial=0))) - left + 1, max(0, int(rows.max(initial=0))) - low + 1
     levels = np.zeros(height * width, np.uint8)
@@ -90,7 +89,7 @@ def evidence(scan: Scan, model: BeamModel) -> Grid:
 
 
 def seen(log: ScanLog, max_range: float) -> tuple[float, float, float, float]:
-    """The metres that beams of up to ``max_range`` touch: least x and y, greatest x and y."""
+    """Return least x and y and greatest x and y that beams of up to ``max_range`` reach, in metres."""
     xs, ys = [log.poses[:, 0]], [log.poses[:, 1]]
     for scan in scans_of(log):
         x, y, _ = _ends(scan, max_range)
@@ -101,7 +100,7 @@ def seen(log: ScanLog, max_range: float) -> tuple[float, float, float, float]:
 
 
 def _ends(scan: Scan, max_range: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Where beams end that returned: x and y in metres, and whether something was hit there."""
+    """Return where the returned beams end: x and y in metres, and whether each beam hit something."""
     x, y, z, w = scan.pose
     cosine, sine = _directions(scan.angle_min, scan.angle_increment, len(scan.ranges))
     returned = np.isfinite(scan.ranges) & (scan.ranges >= scan.range_min) & (scan.ranges <= scan.range_max)
@@ -123,9 +122,9 @@ def _directions(angle_min: float, angle_increment: float, beams: int) -> tuple[N
 
 
 def _lines(columns: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The cells of the lines from (0, 0) to each (column, row), both ends among them.
+    """Return the cells of the lines from (0, 0) to each (column, row), including both ends.
 
-    One cell for each step along the longer side; across it, the nearest cell, the higher of two.
+    A line has one cell for each step along its longer side. It is the nearest cell across, or the higher of two.
     """
     steps = np.maximum(np.abs(columns), np.abs(rows))
     counts = steps + 1
@@ -138,7 +137,7 @@ def _lines(columns: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray
 def _surroundings(
     columns: NDArray[np.int64], rows: NDArray[np.int64], width: int, height: int, radius: float
 ) -> NDArray[np.bool_]:
-    """Which cells of a width by height grid, flattened, are within ``radius`` cells of those given."""
+    """Mark the cells of a flattened width by height grid that are within ``radius`` cells of the given ones."""
     around_column, around_row = _disc(radius)
     near_columns = (columns[:, None] + around_column).ravel()
     near_rows = (rows[:, None] + around_row).ravel()
@@ -150,7 +149,7 @@ def _surroundings(
 
 @functools.lru_cache(maxsize=8)
 def _disc(radius: float) -> tuple[NDArray[np.int64], ...]:
-    """Steps to the cells within ``radius`` cells."""
+    """Return the steps from a cell to all cells within ``radius`` cells."""
     reach = np.arange(-math.floor(radius + 1e-9), math.floor(radius + 1e-9) + 1)
     rows, columns = np.meshgrid(reach, reach, indexing="ij")
     within = columns**2 + rows**2 <= radius * radius + 1e-9

@@ -1,4 +1,4 @@
-"""What the fleet map knows of each robot, and what it says of the fleet, in words."""
+"""Reports of the fleet map: the state of each robot, and texts about the fleet."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Robot:
 
     @property
     def is_done(self) -> bool:
-        """Whether all scans are mapped, and map, path and progress that say so are here, all three."""
+        """Whether all scans are mapped, and the map, path and progress of that moment have all arrived."""
         return 0 < self.of <= self.scans and len(self.stamps) == 3 and len(set(self.stamps.values())) == 1
 
 
 def progress_line(robots: Iterable[Robot]) -> str:
-    """How far each robot is."""
+    """Return one line with the progress of each robot."""
     return "   ".join(f"{robot.name} {_of(robot)}" for robot in robots)
 
 
@@ -47,7 +47,7 @@ def _of(robot: Robot) -> str:
 
 
 def title(robots: Sequence[Robot]) -> str:
-    """One line for above a picture."""
+    """Return the title of a picture."""
     fleet = "one robot" if len(robots) == 1 else f"{len(robots)} robots"
     scans = sum(robot.scans for robot in robots)
     kilometres = sum(robot.metres for robot in robots) / 1000
@@ -55,7 +55,7 @@ def title(robots: Sequence[Robot]) -> str:
 
 
 def summary(robots: Sequence[Robot], whole: Grid, seconds: float, pictures: Iterable[Path]) -> str:
-    """What came of it, ``whole`` being the fleet map and ``seconds`` the time it took."""
+    """Return the summary of a run. ``whole`` is the fleet map, and ``seconds`` is how long the run took."""
     scans, of = sum(robot.scans for robot in robots), sum(robot.of for robot in robots)
     lines = [f"{scans:,} of {of:,} scans mapped by {len(robots)} robot{'s' if len(robots) > 1 else ''}:"]
     width = max(len(robot.name) for robot in robots)

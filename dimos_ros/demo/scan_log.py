@@ -1,7 +1,7 @@
 """The laser log that the demo replays: scans with poses and times, as arrays.
 
-The poses are quaternions rather than angles, and are worked with as such: what goes through a
-message comes out the same to the last bit, and a map made from messages is the map made from here.
+Poses are quaternions, not angles, as in messages. So a message carries a pose without a change, to the last bit. A map
+that is made from messages equals the map that is made from the log.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ CORRIDOR = Path(__file__).parent / "data" / "corridor.npz"
 
 @dataclass(frozen=True, eq=False)
 class ScanLog:
-    """N scans of B beams.
+    """A log of N scans with B beams.
 
-    ``seconds`` [N] since the first scan of the whole log; ``poses`` [N, 4]: x and y in metres, and z
-    and w of the orientation's quaternion, of the laser in the map's frame; ``ranges`` [N, B] in
-    metres, float32, infinite where nothing came back; angles in radians.
+    ``seconds`` [N] count from the first scan of the whole log. ``poses`` [N, 4] are the laser's in the map's frame: x
+    and y in metres, and z and w of the orientation's quaternion. ``ranges`` [N, B] are float32 in metres, and infinite
+    for beams that did not return. Angles are in radians.
     """
 
     seconds: NDArray[np.float64]
@@ -48,17 +48,17 @@ class ScanLog:
         return float(np.hypot(*np.diff(self.poses[:, :2], axis=0).T).sum())
 
     def first(self, scans: int) -> ScanLog:
-        """The first scans alone; 0 for all."""
+        """Return the log with the first ``scans`` scans only, or with all if ``scans`` is 0."""
         return self._slice(0, scans) if scans else self
 
     def part(self, part: int, parts: int) -> ScanLog:
-        """Stretch number ``part``, from 1, of ``parts`` contiguous ones that make up the log."""
+        """Return stretch ``part``, from 1, of ``parts`` contiguous stretches. Raises ValueError for another number."""
         if not 1 <= part <= parts:
             raise ValueError(f"part {part} of {parts}: parts are numbered from 1 to {parts}")
         return self._slice(len(self) * (part - 1) // parts, len(self) * part // parts)
 
     def thinned(self, keep_every: int) -> ScanLog:
-        """Every so many beams of each scan, the first among them."""
+        """Return the log with one of ``keep_every`` beams, beginning with the first of each scan."""
         return replace(
             self,
             ranges=np.ascontiguousarray(self.ranges[:, ::keep_every]),
@@ -76,13 +76,13 @@ class ScanLog:
 
 @functools.cache
 def corridor() -> ScanLog:
-    """The log in the package; ``data/corridor.txt`` says where it comes from."""
+    """Load the log in the package. ``data/corridor.txt`` says where it comes from."""
     with np.load(CORRIDOR) as file:
         poses, seconds, millimetres, laser = (file[name] for name in ("poses", "seconds", "ranges_mm", "laser"))
     angle_min, angle_increment, range_max = (single(value) for value in laser)
     ranges = (millimetres / 1000).astype(np.float32)
     ranges[ranges >= range_max] = np.inf
-    # Python's own functions, one by one: numpy's may differ in the last bit with an element's place in the array.
+    # Python's own functions, because the last bit of numpy's may depend on an element's place in the array.
     quaternions = [(math.sin(yaw / 2), math.cos(yaw / 2)) for yaw in poses[:, 2]]
     return ScanLog(
         seconds,
@@ -96,5 +96,5 @@ def corridor() -> ScanLog:
 
 
 def single(value: float) -> float:
-    """``value`` as a LaserScan carries it: a float32."""
+    """Round ``value`` to a float32, as a LaserScan carries it."""
     return float(np.float32(value))

@@ -16,21 +16,22 @@ from dimos_ros.demo.raycast import Scan, scans_of, seen
 from dimos_ros.demo.scan_log import corridor
 
 RETAINED = QoS(latched=True, depth=8192)
-"""Scans and odometry are kept for those who come late or come back: a mapper that is restarted gets them all."""
+"""Scans and odometry are kept for late subscribers, so that a mapper that is restarted gets them all."""
 
 PERIOD = 0.01
-"""Seconds between two looks at what is due."""
+"""Seconds between two checks for scans that are due."""
 BATCH = 20
-"""Scans that are sent at one look at most, so that everything else has its turn."""
+"""Greatest number of scans that one check sends, so that other callbacks get their turn."""
 
 AT_ORIGIN: Position = (0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass
 class Extent:
-    """What a stretch of the log holds.
+    """The extent of a stretch of the log.
 
-    The metres that its beams touch, its scans, the seconds and the metres between the first and the last.
+    ``min_x`` to ``max_y`` are the metres that its beams reach. ``scans`` is how many scans it has. ``seconds`` and
+    ``metres`` are the time and the way from the first scan to the last.
     """
 
     min_x: float
@@ -43,10 +44,10 @@ class Extent:
 
 
 class ScanReplay(Module):
-    """Replays a stretch of the corridor log: laser scans, odometry and TF, stamped by the node's clock.
+    """A replay of a stretch of the corridor log: laser scans, odometry and TF, stamped by the node's clock.
 
-    Scan and odometry of one moment bear one stamp, which is no other moment's. Frames are those of
-    REP-105: map, odom, base_link, laser. The log's poses are corrected ones, so map and odom agree.
+    Scan and odometry of one moment have one stamp, which no other moment has. The frames are those of REP-105: map,
+    odom, base_link and laser. The log's poses are corrected already, so map and odom agree.
     """
 
     scan: Out[LaserScan] = Out(qos=RETAINED)
@@ -54,8 +55,8 @@ class ScanReplay(Module):
 
     part: int = param(1, minimum=1, read_only=True, description="which stretch of the log this robot replays, from 1")
     parts: int = param(1, minimum=1, read_only=True, description="number of stretches that the log is split into")
-    limit: int = param(0, minimum=0, read_only=True, description="scans of the log that are used; 0 for all")
-    rate: float = param(1.0, minimum=0.0, description="times real time; 0 for as fast as possible")
+    limit: int = param(0, minimum=0, read_only=True, description="how many scans of the log are used; 0 for all")
+    rate: float = param(1.0, minimum=0.0, description="speed in times real time; 0 for as fast as possible")
 
     def on_configure(self, state: Any) -> None:
         self._log = corridor().first(self.limit).part(self.part, self.parts)
@@ -86,7 +87,7 @@ class ScanReplay(Module):
 
     @rpc
     def extent(self, max_range: float = 15.0) -> Extent:
-        """What the stretch holds; its beams are followed up to max_range metres from the laser."""
+        """Return the extent of the stretch. Its beams are followed up to max_range metres from the laser."""
         return Extent(*seen(self._log, max_range), len(self._log), self._log.duration, self._log.path_length)
 
     def _send_due(self) -> None:
@@ -109,7 +110,7 @@ class ScanReplay(Module):
         self.scan.publish(laser_scan(scan, self._header("laser", stamp)))
 
     def _next_stamp(self) -> int:
-        """The time now, and later than any before: a simulated clock may stand still."""
+        """Return the time now, or one later than the last stamp, because a simulated clock may stand still."""
         self._last_stamp = max(self.get_clock().now().nanoseconds, self._last_stamp + 1)
         return self._last_stamp
 
