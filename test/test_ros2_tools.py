@@ -82,7 +82,7 @@ def test_component_list_load_and_unload_work_on_the_coordinator(
     second = coordinator.get_instance(Sink, namespace="robot1", name="second")
     assert second.settings()["label"] == "by_hand"
     record = next(record for record in coordinator.records() if record.key.name == "second")
-    ros2("component", "unload", "/coordinator", str(record.number))
+    ros2("component", "unload", "/coordinator", str(record.unique_id))
     assert "robot1/second" not in records(coordinator)
     wait_for(lambda: fleet_of_coordinator() == everyone, timeout=60)
 
