@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 
 from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.naming.import_path import import_object
+from dimos_ros.naming.names import normalize_namespace
 
 PATIENCE = 3.0
-"""Seconds that somebody who pressed Tab waits, at most. Mostly it is one, which it takes to find the coordinator."""
+"""Seconds that the Tab key waits for the coordinator at most. Mostly it takes one, to find it."""
 
 Completer = Callable[..., Iterable[str]]
 
@@ -55,7 +56,7 @@ def complete_nothing(action: argparse.Action) -> None:
 
 def _set(action: argparse.Action, choose: Callable[[list[ModuleStatus], argparse.Namespace], set[str]]) -> None:
     def completer(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-        # A shell shows nothing of an error here, so there is nobody to tell.
+        # A shell does not show an error that is raised here.
         with contextlib.suppress(Exception):
             return sorted(w for w in choose(_modules(parsed_args), parsed_args) if w.startswith(prefix))
         return []
@@ -71,5 +72,5 @@ def _modules(arguments: argparse.Namespace) -> list[ModuleStatus]:
 
 
 def _here(modules: list[ModuleStatus], arguments: argparse.Namespace) -> list[ModuleStatus]:
-    namespace = (getattr(arguments, "namespace", None) or "").strip("/")
-    return [module for module in modules if module.node_namespace.strip("/") == namespace]
+    namespace = normalize_namespace(getattr(arguments, "namespace", None) or "")
+    return [module for module in modules if module.node_namespace == namespace]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from dimos_ros.cli.completion import complete_namespace
-from dimos_ros.cli.fleet_client import FleetClient
+from dimos_ros.cli.fleet_client import add_request_id, change_fleet
 from dimos_ros.cli.output import Output
-from dimos_ros.cli.requests import ask
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parameters", default="", metavar="YAML", help="by module name, e.g. '{mapper: {resolution: 0.05}}'"
     )
+    add_request_id(parser)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
@@ -29,5 +29,4 @@ def run(arguments: argparse.Namespace, output: Output) -> None:
         "node_namespace": arguments.namespace,
         "parameters": arguments.parameters,
     }
-    with FleetClient(arguments.coordinator, arguments.timeout) as client:
-        ask(client, output, "load_blueprint", "LoadBlueprint", **fields)
+    change_fleet(arguments, output, "LoadBlueprint", **fields)
