@@ -27,7 +27,7 @@ LIST_TYPE = "dimos_interfaces/srv/ListModules"
 
 
 class FleetClient:
-    """A node of its own on the shell's ROS domain, for the time of one command.
+    """A node on the shell's ROS domain, for the time of one command.
 
     ``coordinator`` is the coordinator's full node name, ``timeout`` the seconds to wait for a reply. Raises
     UsageError for a name that no node can have, and UnreachableError where ROS 2 or the interfaces of this package
@@ -120,7 +120,7 @@ class FleetClient:
                     if not self.node.count_publishers(subscription.topic_name):
                         return
                 elif time.monotonic() > deadline:
-                    raise UnreachableError(self._nobody_there(self.coordinator))
+                    raise UnreachableError(self._absent(self.coordinator))
         finally:
             executor.shutdown()
             self.node.destroy_subscription(subscription)
@@ -132,7 +132,7 @@ class FleetClient:
         with self._caller(name, service_type) as caller:
             node_name = name.rpartition("/")[0]
             if not caller.wait_for_service(min(self.timeout, DISCOVERY_SECONDS)):
-                raise UnreachableError(self._nobody_there(node_name))
+                raise UnreachableError(self._absent(node_name))
             try:
                 return caller.call(request, self.timeout)
             except TimeoutError:
@@ -160,7 +160,7 @@ class FleetClient:
         finally:
             caller.close()
 
-    def _nobody_there(self, node_name: str) -> str:
+    def _absent(self, node_name: str) -> str:
         """What to say about a node that was not found: what was found instead, and what would help."""
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
         if node_name != self.coordinator:

@@ -88,14 +88,14 @@ def _groups(graph: FleetGraph) -> Iterable[tuple[str, list[Member]]]:
     for module in graph.modules:
         placed[module.node_namespace].append(module)
     for topic in graph.topics:
-        around = enclosing(topic.rpartition("/")[0].strip("/"))
+        around = enclosing(topic.rpartition("/")[0].removeprefix("/"))
         placed[next(namespace for namespace in around if namespace in placed)].append(topic)
     return placed.items()
 
 
 def _within(topic: str, namespace: str) -> str:
     """A topic's name as seen from the namespace that it is drawn in."""
-    return topic.strip("/").removeprefix(f"{namespace}/")
+    return topic.removeprefix("/").removeprefix(f"{namespace}/")
 
 
 def _state_text(module: ModuleStatus, newline: str = "\n") -> str:
