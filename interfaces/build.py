@@ -108,8 +108,9 @@ def configuration(prefix: Path, environment: Mapping[str, str]) -> str:
             "version": sys.version,
             "packages": {name: package_prefix(name, prefixes) for name in NEEDED_PACKAGES},
             "compilers": [environment.get("CC", ""), environment.get("CXX", "")],
-            # Of an interface that is no longer listed, the generators leave parts that do not link.
-            "interfaces": hashlib.sha256((SOURCE / "CMakeLists.txt").read_bytes()).hexdigest(),
+            # Of an interface that is no longer there, the generators leave parts that do not link.
+            "interfaces": [file.name for kind in ("msg", "srv") for file in sorted(SOURCE.glob(f"{kind}/*.{kind}"))],
+            "cmake": hashlib.sha256((SOURCE / "CMakeLists.txt").read_bytes()).hexdigest(),
             "recipe": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
         },
         indent=1,

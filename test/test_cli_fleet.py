@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -133,6 +134,27 @@ def test_restart_of_one_module_leaves_the_other_robots_process_alone(fleet: Flee
     assert after.restarts == before.restarts + 1
     assert after.process_id != before.process_id
     assert status("/robot2/listener").process_id == other.process_id
+
+
+def test_a_node_name_does_for_a_class_in_every_verb(fleet: Fleet, status: Status) -> None:
+    before = status("/robot1/beacon").restarts
+    assert fleet("restart", "robot1", "beacon", "--no-reload").code == 0
+    assert status("/robot1/beacon").restarts == before + 1
+    assert fleet("describe", "robot1", "beacon").out.startswith("/robot1/beacon: active, ok\n")
+    assert fleet("call", "robot1", "small_fleet:Listener", "add", "1").out == "1\n"
+    refused = [fleet(*words).err for words in (["restart", "robot1", "baecon"], ["call", "robot1", "baecon", "sent"])]
+    assert refused[0] == refused[1]
+    assert "no baecon runs; classes that do: Beacon, Listener; node names: beacon, listener" in refused[0]
+
+
+def test_a_change_has_an_id_for_the_logs_that_is_given_or_random(fleet: Fleet) -> None:
+    ran = fleet("restart", "robot1", "Beacon", "--no-reload", "--json", "--request-id", "shift-2")
+    assert (ran.code, ran.json["request_id"]) == (0, "shift-2")
+    refused = fleet("unload", "robot1", "Beakon", "--json")
+    assert refused.code == 1
+    assert re.fullmatch("[0-9a-f]{6}", refused.json["request_id"])
+    assert refused.json["request_id"] != fleet("unload", "robot1", "Beakon", "--json").json["request_id"]
+    assert "request_id" not in fleet("call", "robot1", "Beacon", "sent", "--json").json
 
 
 def test_restart_of_a_class_that_does_not_run_there_names_those_that_do(fleet: Fleet) -> None:
@@ -313,11 +335,12 @@ def test_a_reply_that_does_not_come_is_not_waited_for_without_end(fleet: Fleet, 
         with FleetClient() as client:
             value = ParameterValue(type=3, double_value=8.0)
             request = SetParameters.Request(parameters=[Parameter(name="seconds", value=value)])
-            assert client.ask("/slow/slow/set_parameters", SetParameters, request).results[0].successful
-        ran = fleet("restart", "slow", "Slow", "--timeout", "5")
+            assert client.call_service("/slow/slow/set_parameters", SetParameters, request).results[0].successful
+        ran = fleet("restart", "slow", "Slow", "--timeout", "5", "--request-id", "late")
         assert ran.code == 3
         assert "/coordinator did not reply to restart_module within 5 s" in ran.err
         assert "fleet list" in ran.err
+        assert "#late is the request in the logs" in ran.err
         wait_until(lambda: (slow := status("/slow/slow")).restarts == 1 and slow.state == "active", 30)
     finally:
         assert fleet("unload", "slow").code == 0

@@ -15,15 +15,14 @@ import pytest
 from dimos_ros.blueprint.source import BlueprintSource
 from dimos_ros.cli import graph_text
 from dimos_ros.cli.errors import UsageError
-from dimos_ros.cli.fleet_graph import FleetGraph, Link, Reference, Vertex
+from dimos_ros.cli.fleet_graph import FleetGraph, ReferenceLink, StreamLink
 from dimos_ros.cli.main import main
-from dimos_ros.cli.module_status import ModuleStatus, below, find
+from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.cli.output import Output, Table, duration, on_terminal, plain
 from dimos_ros.cli.source_arguments import add_source_arguments, request_of, source_of
 from dimos_ros.cli.status_table import status_table
 from dimos_ros.cli.verbs import VERBS
 from dimos_ros.cli.verbs.call import pack
-from dimos_ros.exceptions import AmbiguousInstanceError, InstanceNotFoundError
 
 
 def status(namespace: str, class_name: str, node_name: str, **fields: object) -> ModuleStatus:
@@ -98,43 +97,20 @@ def test_a_table_of_nothing_still_has_its_heads() -> None:
     assert plain(Table(["a", "bc"], [])) == "A  BC"
 
 
-def test_a_class_in_several_namespaces_is_never_picked_by_luck() -> None:
-    with pytest.raises(AmbiguousInstanceError, match="robot1/mapper, robot2/mapper"):
-        find(FLEET, "", "Mapper")
-    assert find(FLEET, "/robot2/", "Mapper") is FLEET[0]
-    assert find(FLEET, "", "FleetMap").full_node_name == "/fleet_map"
-    with pytest.raises(InstanceNotFoundError, match="robot1, robot2"):
-        find(FLEET, "robot11", "Mapper")
-
-
-def test_a_node_name_serves_in_place_of_a_class_and_tells_two_of_a_class_apart() -> None:
-    assert find(FLEET, "robot1", "left").node_name == "left"
-    assert find(FLEET, "robot1", "Camera", "right").node_name == "right"
-    with pytest.raises(AmbiguousInstanceError, match="robot1/left, robot1/right"):
-        find(FLEET, "robot1", "Camera")
-
-
-def test_a_namespace_holds_what_is_below_it_and_not_what_merely_starts_like_it() -> None:
-    fleet = [status("fleet/robot1", "A", "a"), status("fleet/robot10", "A", "a")]
-    assert below(fleet, "fleet") == fleet
-    assert below(fleet, "/fleet/robot1") == fleet[:1]
-    assert below(fleet, "/") == fleet
-
-
 GRAPH = FleetGraph.of(
     [
-        Vertex("/robot1/mapper", "Mapper", "active"),
-        Vertex("/robot1/replay", 'Re"play', "inactive"),
-        Vertex("/map", "Map"),
+        status("robot1", "Mapper", "mapper"),
+        status("robot1", 'Re"play', "replay", state="inactive"),
+        status("", "Map", "map", state=""),
     ],
     [
-        Link("/robot1/replay", "/robot1/scan", "out", "sensor_msgs/msg/LaserScan"),
-        Link("/robot1/mapper", "/robot1/scan", "in", "sensor_msgs/msg/LaserScan"),
-        Link("/robot1/mapper", "/map", "out"),
-        Link("/map", "/map", "in"),
-        Link("/robot1/mapper", "/robot1/camera/image", "in"),
+        StreamLink("/robot1/replay", "/robot1/scan", "out", "sensor_msgs/msg/LaserScan"),
+        StreamLink("/robot1/mapper", "/robot1/scan", "in", "sensor_msgs/msg/LaserScan"),
+        StreamLink("/robot1/mapper", "/map", "out"),
+        StreamLink("/map", "/map", "in"),
+        StreamLink("/robot1/mapper", "/robot1/camera/image", "in"),
     ],
-    [Reference("/robot1/mapper", "/robot1/replay", "log")],
+    [ReferenceLink("/robot1/mapper", "/robot1/replay", "log")],
 )
 
 
@@ -274,6 +250,16 @@ def test_a_failure_with_json_is_json_too_so_that_a_program_can_read_it() -> None
     assert err.getvalue() == "fleet: no Mapper\n"
 
 
+def test_what_a_change_came_to_has_the_id_of_the_request_for_programs() -> None:
+    out = io.StringIO()
+    output = Output(as_json=True, request_id="3f9a2c", stream=out, errors=io.StringIO())
+    output.result("restarted")
+    assert json.loads(out.getvalue()) == {"success": True, "message": "restarted", "request_id": "3f9a2c"}
+    out.truncate(out.seek(0))
+    output.failure("fleet", "no Mapper")
+    assert json.loads(out.getvalue()) == {"success": False, "message": "no Mapper", "request_id": "3f9a2c"}
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -282,6 +268,9 @@ def test_a_failure_with_json_is_json_too_so_that_a_program_can_read_it() -> None
         ["call", "robot1"],
         ["list", "--timeout", "-3"],
         ["list", "--timeout", "soon"],
+        ["restart", "robot1", "--request-id", "two words"],
+        ["unload", "robot1", "--request-id", ""],
+        ["load", "my_robots:robot", "--request-id", "x" * 41],
     ],
 )
 def test_a_wrong_command_line_ends_with_code_2_and_the_usage(
@@ -293,7 +282,16 @@ def test_a_wrong_command_line_ends_with_code_2_and_the_usage(
     assert "usage: fleet" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["plan"], ["load"], ["call", "robot1", "Mapper", "go", "1", "x=2"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan"],
+        ["load"],
+        ["call", "robot1", "Mapper", "go", "1", "x=2"],
+        ["list", "--coordinator", "my coordinator"],
+        ["list", "--coordinator", "/"],
+    ],
+)
 def test_what_only_a_verb_can_see_is_wrong_ends_with_code_2_too(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

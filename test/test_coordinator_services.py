@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy")
 
 from composition_interfaces.srv import ListNodes, LoadNode, UnloadNode
+from conftest import own_domain
 from dimos_interfaces.msg import ModuleList
 from dimos_interfaces.srv import (
     ListModules,
@@ -23,6 +26,7 @@ from dimos_interfaces.srv import (
 )
 from fleet_modules import Sink, Source, robot
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -31,6 +35,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from dimos_ros import ModuleCoordinator, autoconnect
 from dimos_ros.blueprint.compile_source import compile_source
 from dimos_ros.blueprint.source import BlueprintSource
+from dimos_ros.processes.request_id import request
 from dimos_ros.ros.service_caller import ServiceCaller
 
 SERVICES = {
@@ -82,6 +87,21 @@ def operator(context: Any) -> Iterator[Operator]:
 def coordinator(domain: int) -> Iterator[ModuleCoordinator]:
     with ModuleCoordinator.build(autoconnect(robot.namespace("robot1"), robot.namespace("robot2"))) as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Operator]:
+    """An operator of one fleet for all tests that change nothing."""
+    with own_domain() as number, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(number))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        context = Context()
+        context.init(domain_id=number)
+        with ModuleCoordinator.build(autoconnect(robot.namespace("robot1"), robot.namespace("robot2"))):
+            one = Operator(context)
+            yield one
+            one.close()
+        context.try_shutdown()
 
 
 def test_an_operator_restarts_unloads_and_loads_and_is_told_what_happened(
@@ -188,6 +208,116 @@ def test_the_list_tells_what_is_so(
     assert 0 < source.uptime < 60
     operator.ask("restart_module", node_namespace="robot1", class_name="Source")
     wait_for(lambda: [m.restarts for m in lists[-1].modules if m.full_node_name == "/robot1/source"] == [1])
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({}, {"/robot1/source", "/robot1/sink", "/robot2/source", "/robot2/sink"}),
+        ({"node_namespace": "/robot1/"}, {"/robot1/source", "/robot1/sink"}),
+        ({"node_namespace": "/"}, {"/robot1/source", "/robot1/sink", "/robot2/source", "/robot2/sink"}),
+        ({"class_name": "Source"}, {"/robot1/source", "/robot2/source"}),
+        ({"class_name": "fleet_modules:Sink", "node_namespace": "robot2"}, {"/robot2/sink"}),
+        ({"node_name": "sink"}, {"/robot1/sink", "/robot2/sink"}),
+        ({"class_name": "sink", "node_namespace": "robot2", "one": True}, {"/robot2/sink"}),
+    ],
+)
+def test_a_list_of_some_has_those_that_a_restart_would_find(
+    shared: Operator, fields: dict[str, Any], names: set[str]
+) -> None:
+    response = shared.ask("list_modules", **fields)
+    assert response.success, response.message
+    assert {module.full_node_name for module in response.modules} == names
+    assert len({module.unique_id for module in response.modules} - {0}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"class_name": "Source", "one": True}, "several fit Source: robot1/source, robot2/source; give the namespace"),
+        ({"node_namespace": "robot3"}, "nothing runs under 'robot3'; namespaces that do: robot2, robot1"),
+        ({"class_name": "Sauce"}, "no Sauce runs; classes that do: Source, Sink; node names: source, sink"),
+        ({"node_namespace": "robot1", "one": True}, "neither a class nor a node name was given"),
+        ({"node_namespace": "robot 1"}, "'robot 1' is no"),
+    ],
+)
+def test_a_list_of_what_is_not_there_says_what_is(shared: Operator, fields: dict[str, Any], sentence: str) -> None:
+    response = shared.ask("list_modules", **fields)
+    assert not response.success
+    assert sentence in response.message
+    assert not response.modules
+
+
+def test_a_node_name_does_for_a_class(coordinator: ModuleCoordinator, operator: Operator) -> None:
+    response = operator.ask("restart_module", node_namespace="robot1", class_name="source")
+    assert response.success, response.message
+    assert "robot1/source (Source) restarted in " in response.message
+    assert (
+        "no source under 'robot3'"
+        in operator.ask("unload_module", node_namespace="robot3", class_name="source").message
+    )
+
+
+class Log:
+    """What the coordinator logs, line by line."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+        self._text = ""
+
+    def lines(self, word: str) -> list[str]:
+        """The lines with a word, from that word on."""
+        captured = self._capture.readouterr()
+        self._text += captured.out + captured.err
+        return [line[line.index(word) :] for line in self._text.splitlines() if word in line]
+
+
+@pytest.fixture
+def log(capfd: pytest.CaptureFixture[str]) -> Log:
+    return Log(capfd)
+
+
+def test_one_grep_follows_a_request_from_its_line_to_its_answer(
+    log: Log, coordinator: ModuleCoordinator, operator: Operator
+) -> None:
+    response = operator.ask("restart_module", node_namespace="/robot1", class_name="Source", request_id="morning-1")
+    assert response.success, response.message
+    assert log.lines("#morning-1 ") == ["#morning-1 restart /robot1 Source", f"#morning-1 {response.message}"]
+    response = operator.ask("restart_module", node_namespace="robot1", class_name="Sauce", request_id="morning-2")
+    assert log.lines("#morning-2 ") == ["#morning-2 restart robot1 Sauce", f"#morning-2 refused: {response.message}"]
+    response = operator.ask("unload_module", class_name="Sink", node_name="a\nb", request_id="x")
+    assert log.lines("#x ") == ["#x unload Sink --name 'a\\nb'", f"#x refused: {response.message}"]
+    coordinator.restart_namespace("robot2", reload_source=False)
+    (asked,) = log.lines(" restart robot2 --no-reload")
+    number = next(line for line in log.lines("#") if asked in line).split()[0]
+    done = [line for line in log.lines(f"{number} ") if line.startswith(f"{number} 2 modules of 2 under 'robot2'")]
+    assert len(done) == 1
+
+
+def test_all_that_is_done_for_a_request_and_nothing_later_is_logged_with_its_id(
+    log: Log, coordinator: ModuleCoordinator, operator: Operator, wait_for: Callable[..., Any]
+) -> None:
+    with request("loading"):
+        coordinator.load_blueprint("fleet_modules:Sink", "robot3")
+    lines = log.lines("#loading ")
+    assert lines[0] == "#loading load fleet_modules:Sink --namespace robot3"
+    assert lines[1:3] == [
+        "#loading starting 1 module in 1 container",
+        "#loading robot3/sink (Sink) is active (1 of 1)",
+    ]
+    assert lines[-1].startswith("#loading 1 of 1 loaded in ")
+    pid = next(record.container.pid for record in coordinator.records(Sink, "robot3") if record.container)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: log.lines("robot3/sink (Sink) is back, in process"))
+    assert log.lines("#loading ") == lines
+
+
+def test_an_id_that_could_be_taken_for_something_else_in_a_log_is_refused(shared: Operator) -> None:
+    for wrong in ("two words", "a\nb", "#1", "x" * 41, "ключ"):
+        response = shared.ask("restart_module", node_namespace="robot1", class_name="Source", request_id=wrong)
+        assert not response.success
+        assert "is not an id: that is 1 to 40 letters, digits, '_', '.' and '-'" in response.message
+        assert response.message.isprintable()
 
 
 def test_a_transition_by_somebody_else_is_seen(

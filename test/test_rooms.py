@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
         *("exceptions", "naming", "processes", "loading", "ros", "transport"),
         *("declaration", "blueprint", "calls", "container"),
     },
-    "cli": {"exceptions", "naming", "ros", "declaration", "blueprint", "coordinator"},
+    "cli": {"exceptions", "naming", "processes", "ros", "declaration", "blueprint", "coordinator"},
     "demo": {"exceptions", "coordinator"},
 }
 """Each room and the rooms that it may import."""

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from dimos_ros.cli.fleet_client import DEFAULT_COORDINATOR, FleetClient
 from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.naming.import_path import import_object
+from dimos_ros.naming.names import normalize_namespace
 
 PATIENCE = 3.0
-"""Seconds that somebody who pressed Tab waits, at most. Mostly it is one, which it takes to find the coordinator."""
+"""Seconds that the Tab key waits for the coordinator at most. Mostly it takes one, to find it."""
 
-Completer = Callable[..., Iterable[str]]
+Choose = Callable[[FleetClient, argparse.Namespace], set[str]]
+"""Gives all words for an argument, from the fleet and from what is typed before it."""
 
 
 def complete_namespace(action: argparse.Action) -> None:
     """Complete the namespaces of the fleet."""
-    _set(action, lambda modules, arguments: {module.namespace_text for module in modules})
+    _set(action, lambda client, typed: {module.namespace_text for module in client.list_modules()})
 
 
 def complete_class(action: argparse.Action) -> None:
     """Complete the classes that run in the namespace typed before."""
-    _set(action, lambda modules, arguments: {module.class_name for module in _here(modules, arguments)})
+    _set(action, lambda client, typed: {module.class_name for module in _in_namespace(client, typed)})
 
 
 def complete_node_name(action: argparse.Action) -> None:
     """Complete the node names in the namespace typed before, of the class typed before."""
-    _set(
-        action,
-        lambda modules, arguments: {
-            module.node_name
-            for module in _here(modules, arguments)
-            if getattr(arguments, "module", "") in ("", None, module.class_name)
-        },
-    )
+    _set(action, lambda client, typed: {module.node_name for module in _of_class(client, typed)})
 
 
 def complete_method(action: argparse.Action) -> None:
     """Complete the calls of the class typed before."""
 
-    def methods(modules: list[ModuleStatus], arguments: argparse.Namespace) -> set[str]:
-        wanted = getattr(arguments, "module", "")
-        paths = {m.class_path for m in _here(modules, arguments) if wanted in (m.class_name, m.node_name)}
+    def methods(client: FleetClient, typed: argparse.Namespace) -> set[str]:
+        paths = {module.class_path for module in _of_class(client, typed)}
         return {call for path in paths for call in import_object(path).interface().calls}
 
     _set(action, methods)
@@ -53,23 +48,21 @@ def complete_nothing(action: argparse.Action) -> None:
     action.completer = lambda **_: []  # type: ignore[attr-defined]  # argcomplete reads it there
 
 
-def _set(action: argparse.Action, choose: Callable[[list[ModuleStatus], argparse.Namespace], set[str]]) -> None:
+def _set(action: argparse.Action, choose: Choose) -> None:
     def completer(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-        # A shell shows nothing of an error here, so there is nobody to tell.
-        with contextlib.suppress(Exception):
-            return sorted(w for w in choose(_modules(parsed_args), parsed_args) if w.startswith(prefix))
+        coordinator = getattr(parsed_args, "coordinator", None) or DEFAULT_COORDINATOR
+        # A shell does not show an error that is raised here.
+        with contextlib.suppress(Exception), FleetClient(coordinator, PATIENCE) as client:
+            return sorted(word for word in choose(client, parsed_args) if word.startswith(prefix))
         return []
 
     action.completer = completer  # type: ignore[attr-defined]  # argcomplete reads it there
 
 
-def _modules(arguments: argparse.Namespace) -> list[ModuleStatus]:
-    from dimos_ros.cli.fleet_client import DEFAULT_COORDINATOR, FleetClient
-
-    with FleetClient(getattr(arguments, "coordinator", None) or DEFAULT_COORDINATOR, PATIENCE) as client:
-        return client.list_modules()
+def _in_namespace(client: FleetClient, typed: argparse.Namespace) -> list[ModuleStatus]:
+    namespace = normalize_namespace(typed.namespace)
+    return [module for module in client.list_modules(typed.namespace) if module.node_namespace == namespace]
 
 
-def _here(modules: list[ModuleStatus], arguments: argparse.Namespace) -> list[ModuleStatus]:
-    namespace = (getattr(arguments, "namespace", None) or "").strip("/")
-    return [module for module in modules if module.node_namespace.strip("/") == namespace]
+def _of_class(client: FleetClient, typed: argparse.Namespace) -> list[ModuleStatus]:
+    return client.list_modules(typed.namespace, typed.module) if typed.module else _in_namespace(client, typed)

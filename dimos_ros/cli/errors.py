@@ -14,9 +14,9 @@ class ExitCode(IntEnum):
     REFUSED = 1
     """Understood and answered with no: by the coordinator, by a module, or by what was to be compiled."""
     USAGE = 2
-    """The command line makes no sense; nothing was asked of anybody."""
+    """The command line makes no sense; nothing was sent to the coordinator or to a module."""
     UNREACHABLE = 3
-    """Nobody there, or no reply in time: what became of the request is not known."""
+    """There is no coordinator or no reply in time: the outcome of the request is not known."""
 
 
 EXIT_CODES = """exit codes:
@@ -43,7 +43,7 @@ class UsageError(CommandError):
 
 
 class UnreachableError(CommandError):
-    """Who was asked is not there, or did not reply in time."""
+    """The coordinator or the module is not there, or did not reply in time."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.UNREACHABLE)

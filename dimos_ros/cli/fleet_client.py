@@ -1,10 +1,8 @@
-"""Talking to a running coordinator and its modules: every wait has a bound, every failure a sentence.
-
-The only file of the command line that knows ROS.
-"""
+"""Talk to a running coordinator and its modules: every wait has a bound, every failure a sentence."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import time
@@ -13,9 +11,12 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
-from dimos_ros.cli.errors import UnreachableError
+from dimos_ros.cli.errors import CommandError, UnreachableError, UsageError
 from dimos_ros.cli.module_status import ModuleStatus
-from dimos_ros.naming.names import absolute
+from dimos_ros.cli.output import Output
+from dimos_ros.exceptions import InvalidNameError
+from dimos_ros.naming.names import absolute, node_name_of, normalize_namespace
+from dimos_ros.processes.request_id import is_request_id, new_request_id
 
 DEFAULT_COORDINATOR = "/coordinator"
 DEFAULT_TIMEOUT = 60.0
@@ -26,14 +27,15 @@ LIST_TYPE = "dimos_interfaces/srv/ListModules"
 
 
 class FleetClient:
-    """A node of its own on the shell's ROS domain, for the time of one command.
+    """A node on the shell's ROS domain, for the time of one command.
 
-    ``coordinator`` is the coordinator's full node name. Raises UnreachableError where ROS 2 or the
-    interfaces of this package are missing.
+    ``coordinator`` is the coordinator's full node name, ``timeout`` the seconds to wait for a reply. Raises
+    UsageError for a name that no node can have, and UnreachableError where ROS 2 or the interfaces of this package
+    are missing.
     """
 
     def __init__(self, coordinator: str = DEFAULT_COORDINATOR, timeout: float = DEFAULT_TIMEOUT) -> None:
-        self.coordinator = absolute(coordinator.rstrip("/"))
+        self.coordinator = _full_node_name(coordinator)
         self.timeout = timeout
         rclpy = _import("rclpy")
         self._services = _import("dimos_interfaces.srv")
@@ -60,17 +62,36 @@ class FleetClient:
 
     # ------------------------------------------------------------------------------------- the coordinator
 
-    def list_modules(self) -> list[ModuleStatus]:
-        """The modules of the fleet. Raises UnreachableError."""
-        response = self._ask("list_modules", "ListModules")
+    def list_modules(
+        self, namespace: str = "", class_name: str = "", node_name: str = "", *, one: bool = False
+    ) -> list[ModuleStatus]:
+        """Return the modules that the coordinator selects by these names; without names, all.
+
+        ``one``: exactly one has to fit. Raises CommandError with the coordinator's reason if none or several do,
+        UnreachableError.
+        """
+        names = {"node_namespace": namespace, "class_name": class_name, "node_name": node_name}
+        response = self.ask_coordinator("ListModules", **names, one=one)
         if not response.success:
-            raise UnreachableError(response.message)
+            raise CommandError(response.message)
         return [ModuleStatus.from_message(module) for module in response.modules]
 
-    def request(self, service: str, service_type: str, **fields: Any) -> tuple[bool, str]:
-        """Ask the coordinator for something: whether it was done, and its sentence. Raises UnreachableError."""
-        response = self._ask(service, service_type, **fields)
-        return response.success, response.message
+    def find_module(self, namespace: str, class_name: str, node_name: str = "") -> ModuleStatus:
+        """Return the one module that is meant. Raises as :meth:`list_modules`."""
+        (module,) = self.list_modules(namespace, class_name, node_name, one=True)
+        return module
+
+    def ask_coordinator(self, service: str, request_id: str = "", **fields: Any) -> Any:
+        """Return the coordinator's response to a request, of the service that is named as its type is.
+
+        Raises UnreachableError.
+        """
+        service_type = getattr(self._services, service)
+        request = service_type.Request(**fields)
+        if hasattr(request, "request_id"):
+            request.request_id = request_id
+        # The service restart_module is of the type RestartModule.
+        return self.call_service(f"{self.coordinator}/{node_name_of(service)}", service_type, request)
 
     def watch(self, changed: Callable[[list[ModuleStatus]], None], tick: Callable[[], None], period: float) -> None:
         """Call ``changed`` with each state of the fleet, and ``tick`` every ``period`` seconds, until the
@@ -99,39 +120,35 @@ class FleetClient:
                     if not self.node.count_publishers(subscription.topic_name):
                         return
                 elif time.monotonic() > deadline:
-                    raise UnreachableError(self._nobody_there(self.coordinator))
+                    raise UnreachableError(self._absent(self.coordinator))
         finally:
             executor.shutdown()
             self.node.destroy_subscription(subscription)
 
-    def _ask(self, service: str, service_type: str, **fields: Any) -> Any:
-        request = getattr(self._services, service_type).Request(**fields)
-        return self.ask(f"{self.coordinator}/{service}", getattr(self._services, service_type), request)
-
     # ------------------------------------------------------------------------------------------ any service
 
-    def ask(self, name: str, service_type: Any, request: Any) -> Any:
-        """The reply of a service. Raises UnreachableError when it is not there or does not reply."""
+    def call_service(self, name: str, service_type: Any, request: Any) -> Any:
+        """Return the reply of a service. Raises UnreachableError when it is not there or does not reply."""
         with self._caller(name, service_type) as caller:
             node_name = name.rpartition("/")[0]
             if not caller.wait_for_service(min(self.timeout, DISCOVERY_SECONDS)):
-                raise UnreachableError(self._nobody_there(node_name))
+                raise UnreachableError(self._absent(node_name))
             try:
                 return caller.call(request, self.timeout)
             except TimeoutError:
+                number = getattr(request, "request_id", "")
                 raise UnreachableError(
-                    f"{node_name} did not reply to {name.rpartition('/')[2]} within {self.timeout:g} s; it may still "
-                    f"be at it: `fleet list` shows what became of it, --timeout waits longer"
+                    f"{node_name} did not reply to {name.rpartition('/')[2]} within {self.timeout:g} s and may still "
+                    "be working on it: `fleet list` shows the outcome, --timeout waits longer"
+                    + (f", #{number} is the request in the logs" if number else "")
                 ) from None
             except ConnectionError:
                 raise UnreachableError(f"{node_name} ended before it replied") from None
 
-    def call(self, full_node_name: str, method: str, arguments: str) -> Any:
-        """The response of a module's ``~/call``. Raises UnreachableError."""
-        service_type = self._services.Call
-        return self.ask(
-            f"{full_node_name}/call", service_type, service_type.Request(method=method, arguments=arguments)
-        )
+    def call_method(self, full_node_name: str, method: str, arguments: str) -> Any:
+        """Return the response of a module's ``~/call``. Raises UnreachableError."""
+        request = self._services.Call.Request(method=method, arguments=arguments)
+        return self.call_service(f"{full_node_name}/call", self._services.Call, request)
 
     @contextmanager
     def _caller(self, name: str, service_type: Any) -> Iterator[Any]:
@@ -143,7 +160,7 @@ class FleetClient:
         finally:
             caller.close()
 
-    def _nobody_there(self, node_name: str) -> str:
+    def _absent(self, node_name: str) -> str:
         """What to say about a node that was not found: what was found instead, and what would help."""
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
         if node_name != self.coordinator:
@@ -169,6 +186,44 @@ class FleetClient:
                     if LIST_TYPE in types and service.endswith("/list_modules"):
                         found.add(service.removesuffix("/list_modules"))
         return sorted(found)
+
+
+def add_request_id(parser: argparse.ArgumentParser) -> None:
+    """Add the option of a verb that changes the fleet."""
+    parser.add_argument(
+        "--request-id",
+        type=_request_id,
+        default=new_request_id(),
+        metavar="ID",
+        help="id that marks this request in the logs of all processes (default: a random one)",
+    )
+
+
+def change_fleet(arguments: argparse.Namespace, output: Output, service: str, **fields: Any) -> None:
+    """Ask the coordinator for a change, and print what was done. Raises CommandError with its reason if it refuses."""
+    with FleetClient(arguments.coordinator, arguments.timeout) as client:
+        response = client.ask_coordinator(service, arguments.request_id, **fields)
+    if not response.success:
+        raise CommandError(response.message)
+    output.result(response.message)
+
+
+def _request_id(text: str) -> str:
+    if not is_request_id(text):
+        raise argparse.ArgumentTypeError(f"takes 1 to 40 letters, digits, '_', '.' and '-', not {text!r:.80}")
+    return text
+
+
+def _full_node_name(text: str) -> str:
+    """The coordinator's full node name. It has the form of a namespace."""
+    takes = f"--coordinator takes the full name of a node, such as {DEFAULT_COORDINATOR}"
+    try:
+        name = normalize_namespace(text)
+    except InvalidNameError as error:
+        raise UsageError(f"{takes}: {error}") from None
+    if not name:
+        raise UsageError(f"{takes}, not {text!r}")
+    return absolute(name)
 
 
 def _import(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A fleet as a graph: instances, the topics between them, and who refers to whom. Pure data."""
+"""A fleet as a graph: instances, the topics between them, and their references to each other. Pure data."""
 
 from __future__ import annotations
 
@@ -6,30 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dimos_ros.cli.module_status import ModuleStatus
+
 if TYPE_CHECKING:
     from dimos_ros.blueprint.plan import Plan
 
 
 @dataclass(frozen=True, order=True)
-class Vertex:
-    """An instance, by its full node name; ``state`` is its lifecycle state, "" where it does not run."""
-
-    full_name: str
-    class_name: str
-    state: str = ""
-
-    @property
-    def namespace(self) -> str:
-        """Without slashes at its ends; "" is the global one."""
-        return self.full_name.rpartition("/")[0].strip("/")
-
-    @property
-    def name(self) -> str:
-        return self.full_name.rpartition("/")[2]
-
-
-@dataclass(frozen=True, order=True)
-class Link:
+class StreamLink:
     """One end of a stream: an instance publishes (``out``) or subscribes to (``in``) a topic."""
 
     instance: str
@@ -39,8 +23,8 @@ class Link:
 
 
 @dataclass(frozen=True, order=True)
-class Reference:
-    """An instance has a handle, under an attribute's name, to another one's calls."""
+class ReferenceLink:
+    """An instance refers to another one (``target``) by an attribute of that name."""
 
     instance: str
     target: str
@@ -49,33 +33,36 @@ class Reference:
 
 @dataclass(frozen=True)
 class FleetGraph:
-    """Sorted, so that equal fleets give equal text."""
+    """Sorted, so that equal fleets give equal text. Instances are named by their full node names."""
 
-    vertices: tuple[Vertex, ...]
-    links: tuple[Link, ...]
-    references: tuple[Reference, ...]
+    modules: tuple[ModuleStatus, ...]
+    links: tuple[StreamLink, ...]
+    references: tuple[ReferenceLink, ...]
 
     @classmethod
-    def of(cls, vertices: Iterable[Vertex], links: Iterable[Link], references: Iterable[Reference]) -> FleetGraph:
-        return cls(tuple(sorted(set(vertices))), tuple(sorted(set(links))), tuple(sorted(set(references))))
+    def of(
+        cls, modules: Iterable[ModuleStatus], links: Iterable[StreamLink], references: Iterable[ReferenceLink]
+    ) -> FleetGraph:
+        by_name = sorted(modules, key=lambda module: module.full_node_name)
+        return cls(tuple(by_name), tuple(sorted(set(links))), tuple(sorted(set(references))))
 
     @classmethod
     def of_plan(cls, plan: Plan) -> FleetGraph:
-        """The graph of what a blueprint compiles to, without running it."""
-        vertices, links, references = [], [], []
+        """Return the graph of what a blueprint compiles to, without running it."""
+        modules, links, references = [], [], []
         for instance in plan:
-            name = instance.key.full_node_name
-            vertices.append(Vertex(name, instance.class_name))
-            links += [Link(name, s.topic, s.direction, s.message_type) for s in instance.streams]
-            references += [Reference(name, to, attribute) for attribute, to in instance.references.items() if to]
-        return cls.of(vertices, links, references)
+            key, name = instance.key, instance.key.full_node_name
+            modules.append(ModuleStatus(key.namespace, instance.class_name, key.name, name))
+            links += [StreamLink(name, s.topic, s.direction, s.message_type) for s in instance.streams]
+            references += [ReferenceLink(name, to, attribute) for attribute, to in instance.references.items() if to]
+        return cls.of(modules, links, references)
 
     @property
     def topics(self) -> list[str]:
         return sorted({link.topic for link in self.links})
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: instances, streams (a topic with its publishers and subscribers), references."""
+        """Return the graph for JSON: instances, streams (a topic with its publishers and subscribers), references."""
         streams = []
         for topic in self.topics:
             ends = [link for link in self.links if link.topic == topic]
@@ -89,8 +76,8 @@ class FleetGraph:
             )
         return {
             "instances": [
-                {"name": v.full_name, "namespace": v.namespace, "class": v.class_name, "state": v.state}
-                for v in self.vertices
+                {"name": m.full_node_name, "namespace": m.node_namespace, "class": m.class_name, "state": m.state}
+                for m in self.modules
             ],
             "streams": streams,
             "references": [{"from": r.instance, "to": r.target, "name": r.name} for r in self.references],

@@ -5,36 +5,31 @@ Boxes are instances, grouped by namespace; rounded ones are topics; dashed arrow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from dimos_ros.cli.fleet_graph import FleetGraph, Vertex
+from dimos_ros.cli.fleet_graph import FleetGraph
+from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.naming.names import enclosing
 
-Cell = tuple[str, str]
-"""Full name, and whether it is an ``instance`` or a ``topic``: both may have one name."""
+Member = ModuleStatus | str
+"""What is drawn in a namespace: an instance, or a topic by its full name."""
 
 
 def dot(graph: FleetGraph) -> str:
-    """For ``dot -Tsvg``."""
+    """Return the graph for ``dot -Tsvg``."""
     lines = ["digraph fleet {", "  rankdir=LR;", '  node [fontname="sans-serif", fontsize=11];']
 
-    def put(vertex: Vertex | str, namespace: str, indent: str) -> None:
-        if isinstance(vertex, Vertex):
-            label = _quoted(f"{vertex.name}\n{vertex.class_name}{_state_text(vertex)}")
-            lines.append(f"{indent}{_quoted(vertex.full_name)} [shape=box, label={label}];")
-        else:
-            look = f"shape=ellipse, label={_quoted(_within(vertex, namespace))}, tooltip={_quoted(vertex)}"
-            lines.append(f"{indent}{_quoted('topic ' + vertex)} [{look}];")
+    def frame(number: int, namespace: str) -> list[str]:
+        return [f"  subgraph {_quoted('cluster_' + namespace)} {{", f"    label={_quoted(namespace)};"]
 
-    for namespace, members in _groups(graph):
-        if namespace:
-            lines += [f"  subgraph {_quoted('cluster_' + namespace)} {{", f"    label={_quoted(namespace)};"]
-            for member in members:
-                put(member, namespace, "    ")
-            lines.append("  }")
-        else:
-            for member in members:
-                put(member, namespace, "  ")
+    def box(member: Member, namespace: str) -> str:
+        if isinstance(member, ModuleStatus):
+            label = _quoted(f"{member.node_name}\n{member.class_name}{_state_text(member)}")
+            return f"{_quoted(member.full_node_name)} [shape=box, label={label}];"
+        look = f"shape=ellipse, label={_quoted(_within(member, namespace))}, tooltip={_quoted(member)}"
+        return f"{_quoted('topic ' + member)} [{look}];"
+
+    lines += _framed(graph, frame, box, "  }")
     for link in graph.links:
         topic, instance = _quoted("topic " + link.topic), _quoted(link.instance)
         lines.append(f"  {instance} -> {topic};" if link.direction == "out" else f"  {topic} -> {instance};")
@@ -45,30 +40,23 @@ def dot(graph: FleetGraph) -> str:
 
 
 def mermaid(graph: FleetGraph) -> str:
-    """For a ```` ```mermaid ```` block."""
-    ids: dict[Cell, str] = {}
+    """Return the graph for a ```` ```mermaid ```` block."""
+    ids: dict[tuple[str, str], str] = {}
 
     def identity(name: str, kind: str) -> str:
+        # An instance and a topic may have one name.
         return ids.setdefault((name, kind), f"{kind[0]}{len(ids)}")
 
-    lines = ["flowchart LR"]
+    def frame(number: int, namespace: str) -> list[str]:
+        return [f'  subgraph n{number}["{_escaped(namespace)}"]']
 
-    def put(vertex: Vertex | str, namespace: str, indent: str) -> None:
-        if isinstance(vertex, Vertex):
-            text = _escaped(f"{vertex.name}<br/>{vertex.class_name}{_state_text(vertex, '<br/>')}")
-            lines.append(f'{indent}{identity(vertex.full_name, "instance")}["{text}"]')
-        else:
-            lines.append(f'{indent}{identity(vertex, "topic")}(["{_escaped(_within(vertex, namespace))}"])')
+    def box(member: Member, namespace: str) -> str:
+        if isinstance(member, ModuleStatus):
+            text = _escaped(f"{member.node_name}<br/>{member.class_name}{_state_text(member, '<br/>')}")
+            return f'{identity(member.full_node_name, "instance")}["{text}"]'
+        return f'{identity(member, "topic")}(["{_escaped(_within(member, namespace))}"])'
 
-    for number, (namespace, members) in enumerate(_groups(graph)):
-        if namespace:
-            lines.append(f'  subgraph n{number}["{_escaped(namespace)}"]')
-            for member in members:
-                put(member, namespace, "    ")
-            lines.append("  end")
-        else:
-            for member in members:
-                put(member, namespace, "  ")
+    lines = ["flowchart LR", *_framed(graph, frame, box, "  end")]
     for link in graph.links:
         topic, instance = identity(link.topic, "topic"), identity(link.instance, "instance")
         lines.append(f"  {instance} --> {topic}" if link.direction == "out" else f"  {topic} --> {instance}")
@@ -78,29 +66,41 @@ def mermaid(graph: FleetGraph) -> str:
     return "\n".join(lines)
 
 
-def _groups(graph: FleetGraph) -> Iterable[tuple[str, list[Vertex | str]]]:
+def _framed(
+    graph: FleetGraph, frame: Callable[[int, str], list[str]], box: Callable[[Member, str], str], end: str
+) -> Iterator[str]:
+    """Yield the lines of all boxes, those of a namespace in a frame."""
+    for number, (namespace, members) in enumerate(_groups(graph)):
+        boxes = [box(member, namespace) for member in members]
+        if namespace:
+            yield from [*frame(number, namespace), *(f"    {line}" for line in boxes), end]
+        else:
+            yield from (f"  {line}" for line in boxes)
+
+
+def _groups(graph: FleetGraph) -> Iterable[tuple[str, list[Member]]]:
     """Each namespace with its instances and topics, the global one last.
 
     A topic is drawn in the innermost namespace of its name that has modules.
     """
-    namespaces = sorted({vertex.namespace for vertex in graph.vertices} - {""})
-    placed: dict[str, list[Vertex | str]] = {namespace: [] for namespace in [*namespaces, ""]}
-    for vertex in graph.vertices:
-        placed[vertex.namespace].append(vertex)
+    namespaces = sorted({module.node_namespace for module in graph.modules} - {""})
+    placed: dict[str, list[Member]] = {namespace: [] for namespace in [*namespaces, ""]}
+    for module in graph.modules:
+        placed[module.node_namespace].append(module)
     for topic in graph.topics:
-        around = enclosing(topic.rpartition("/")[0].strip("/"))
+        around = enclosing(topic.rpartition("/")[0].removeprefix("/"))
         placed[next(namespace for namespace in around if namespace in placed)].append(topic)
     return placed.items()
 
 
 def _within(topic: str, namespace: str) -> str:
     """A topic's name as seen from the namespace that it is drawn in."""
-    return topic.strip("/").removeprefix(f"{namespace}/")
+    return topic.removeprefix("/").removeprefix(f"{namespace}/")
 
 
-def _state_text(vertex: Vertex, newline: str = "\n") -> str:
-    """The lifecycle state, where it is worth a line."""
-    return f"{newline}({vertex.state})" if vertex.state not in ("", "active") else ""
+def _state_text(module: ModuleStatus, newline: str = "\n") -> str:
+    """The lifecycle state as a line of its own, unless the module is active or does not run."""
+    return f"{newline}({module.state})" if module.state not in ("", "active") else ""
 
 
 def _quoted(text: str) -> str:

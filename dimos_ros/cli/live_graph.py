@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from dimos_ros.cli.errors import UnreachableError
 from dimos_ros.cli.fleet_client import DISCOVERY_SECONDS, FleetClient
-from dimos_ros.cli.fleet_graph import FleetGraph, Link, Reference, Vertex
+from dimos_ros.cli.fleet_graph import FleetGraph, ReferenceLink, StreamLink
 from dimos_ros.cli.module_status import ModuleStatus
+from dimos_ros.naming.names import absolute
 
 EVERY_NODES_TOPICS = ("/parameter_events", "/rosout", "/clock")
 READERS = 8
@@ -23,7 +24,7 @@ STRING = 4
 
 
 def live_graph(client: FleetClient, modules: Sequence[ModuleStatus]) -> FleetGraph:
-    """Instances, their topics, and references between them.
+    """Return the instances, their topics, and the references between them.
 
     Raises UnreachableError if a module that runs is not in the ROS graph.
     """
@@ -33,13 +34,12 @@ def live_graph(client: FleetClient, modules: Sequence[ModuleStatus]) -> FleetGra
     with ThreadPoolExecutor(READERS) as pool:
         found = list(pool.map(lambda module: _references(client, module.full_node_name, names), running))
     references = [reference for some in found for reference in some]
-    vertices = [Vertex(module.full_node_name, module.class_name, module.state) for module in modules]
-    return FleetGraph.of(vertices, _settled_links(client, running), references)
+    return FleetGraph.of(modules, _settled_links(client, running), references)
 
 
-def _settled_links(client: FleetClient, running: Sequence[ModuleStatus]) -> list[Link]:
+def _settled_links(client: FleetClient, running: Sequence[ModuleStatus]) -> list[StreamLink]:
     """All links. The graph tells of a node before it has told of all its endpoints, and does not say when it has."""
-    links: list[Link] = []
+    links: list[StreamLink] = []
     changed = started = time.monotonic()
     while time.monotonic() < min(changed + SETTLE_SECONDS, started + DISCOVERY_SECONDS):
         found = [link for module in running for link in _links(client, module)]
@@ -64,11 +64,11 @@ def _wait_for_nodes(client: FleetClient, wanted: Sequence[str]) -> None:
         time.sleep(GRAPH_POLL_SECONDS)
 
 
-def _links(client: FleetClient, module: ModuleStatus) -> list[Link]:
+def _links(client: FleetClient, module: ModuleStatus) -> list[StreamLink]:
     from rclpy.node import NodeNameNonExistentError
 
     node, name = client.node, module.full_node_name
-    where = (module.node_name, "/" + module.node_namespace.strip("/"))
+    where = (module.node_name, absolute(module.node_namespace))
     try:
         ends = [
             ("out", node.get_publisher_names_and_types_by_node(*where)),
@@ -77,21 +77,21 @@ def _links(client: FleetClient, module: ModuleStatus) -> list[Link]:
     except NodeNameNonExistentError:
         return []  # it was unloaded or is being restarted
     return [
-        Link(name, topic, direction, types[0])
+        StreamLink(name, topic, direction, types[0])
         for direction, topics in ends
         for topic, types in topics
         if topic not in EVERY_NODES_TOPICS and not topic.startswith(f"{name}/")
     ]
 
 
-def _references(client: FleetClient, name: str, others: set[str]) -> list[Reference]:
+def _references(client: FleetClient, name: str, others: set[str]) -> list[ReferenceLink]:
     """Parameters that name another module of the fleet: that is what a reference is."""
     from rcl_interfaces.srv import GetParameters, ListParameters
 
-    listed = client.ask(f"{name}/list_parameters", ListParameters, ListParameters.Request()).result.names
-    values = client.ask(f"{name}/get_parameters", GetParameters, GetParameters.Request(names=listed)).values
+    listed = client.call_service(f"{name}/list_parameters", ListParameters, ListParameters.Request()).result.names
+    values = client.call_service(f"{name}/get_parameters", GetParameters, GetParameters.Request(names=listed)).values
     return [
-        Reference(name, value.string_value, parameter)
+        ReferenceLink(name, value.string_value, parameter)
         for parameter, value in zip(listed, values, strict=True)
         if value.type == STRING and value.string_value in others
     ]

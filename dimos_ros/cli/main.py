@@ -38,14 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def add_verbs(parser: argparse.ArgumentParser) -> None:
     """Add every verb, each with the options that all have."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="print JSON, for programs")
-    common.add_argument("--coordinator", default=DEFAULT_COORDINATOR, metavar="NAME", help="its node (%(default)s)")
+    common.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
+    common.add_argument(
+        "--coordinator",
+        default=DEFAULT_COORDINATOR,
+        metavar="NAME",
+        help="full node name of the fleet's coordinator (default: %(default)s)",
+    )
     common.add_argument(
         "--timeout",
         type=_seconds,
         default=DEFAULT_TIMEOUT,
         metavar="S",
-        help="seconds to wait for a reply (%(default)g)",
+        help="seconds to wait for the reply of the coordinator or of a module (default: %(default)g)",
     )
     verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB")
     for name, verb in VERBS.items():
@@ -55,17 +60,17 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, program: str) -> int:
-    """Run the verb that was parsed, telling on stderr what went wrong."""
+    """Run the verb that was parsed, and say on stderr what went wrong; return the exit code."""
     if arguments.verb is None:
         parser.print_help()
         return ExitCode.OK
-    output = Output(as_json=arguments.json)
+    output = Output(as_json=arguments.json, request_id=getattr(arguments, "request_id", ""))
     try:
         VERBS[arguments.verb].run(arguments, output)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has seen enough; Python must not complain when it closes stdout.
+        # The reader of the output, such as `head`, has ended. Python must not complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except DimosError as error:

@@ -16,10 +16,21 @@ QUIET_STATES = ("inactive", "unconfigured", "")
 
 
 class Output:
-    """Where a verb's results go; messages about what is wrong go to stderr."""
+    """Where a verb's results go; messages about what is wrong go to stderr.
 
-    def __init__(self, *, as_json: bool = False, stream: IO[str] | None = None, errors: IO[str] | None = None) -> None:
+    ``request_id`` is the id of the request to the coordinator, if the verb makes one; JSON has it.
+    """
+
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        request_id: str = "",
+        stream: IO[str] | None = None,
+        errors: IO[str] | None = None,
+    ) -> None:
         self.as_json = as_json
+        self._outcome = {"request_id": request_id} if request_id else {}
         self.stream = stream or sys.stdout
         self.errors = errors or sys.stderr
 
@@ -38,14 +49,14 @@ class Output:
     def result(self, message: str, **value: Any) -> None:
         """Print that something was done: the sentence, or with ``--json`` the value with it."""
         if self.as_json:
-            self.json({"success": True, "message": message, **value})
+            self.json({"success": True, "message": message, **self._outcome, **value})
         else:
             self.text(message)
 
     def failure(self, program: str, message: str) -> None:
         """Say what is wrong, on stderr; with ``--json`` as JSON on stdout besides."""
         if self.as_json:
-            self.json({"success": False, "message": message})
+            self.json({"success": False, "message": message, **self._outcome})
         print(f"{program}: {message}", file=self.errors, flush=True)
 
     def table(self, table: Table) -> None:

@@ -14,6 +14,7 @@ from dimos_ros.coordinator.settings import Settings
 from dimos_ros.exceptions import ContainerDiedError, DimosError
 from dimos_ros.processes.launcher import ChildProcess, Exit, Launcher
 from dimos_ros.processes.message import Event, Notice, Request
+from dimos_ros.processes.request_id import request
 from dimos_ros.processes.supervisor import Supervisor
 from dimos_ros.transport.leftovers import remove_segments, segments_of
 from dimos_ros.transport.message_size import carries_bytes
@@ -54,11 +55,11 @@ class Container:
     def is_alive(self) -> bool:
         return self.process is not None and self.process.is_alive
 
-    async def ask(self, request: Request[A], timeout: float | None = None) -> A:
+    async def ask(self, asked: Request[A], timeout: float | None = None) -> A:
         """The answer of the process; raises as :meth:`ParentEnd.ask` does."""
         if self.process is None or not self.is_alive:
             raise ContainerDiedError(f"the process of {self.name or 'a container'} is gone")
-        return await self.process.channel.ask(request, timeout)
+        return await self.process.channel.ask(asked, timeout)
 
     def tell(self, notice: Notice) -> None:
         """Send a notice; see :meth:`ParentEnd.tell`."""
@@ -147,7 +148,8 @@ class Containers:
     def keep_spares(self) -> None:
         """See to it, in the background, that there are as many spare processes as is set."""
         if not self._closed and (self._refill is None or self._refill.done()):
-            self._refill = asyncio.ensure_future(self._fill())
+            with request(""):  # for whatever request comes next
+                self._refill = asyncio.ensure_future(self._fill())
 
     async def close(self, timeout: float) -> None:
         """End all processes."""

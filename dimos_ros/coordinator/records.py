@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dimos_ros.blueprint.plan import Instance
-from dimos_ros.coordinator.selection import Candidate
 from dimos_ros.naming.instance_key import InstanceKey
 
 if TYPE_CHECKING:
@@ -54,10 +53,6 @@ class Record:
     def uptime(self) -> float:
         """Seconds since it was last loaded; 0 while it is not."""
         return time.monotonic() - self.loaded_at if self.node_id else 0.0
-
-    @property
-    def candidate(self) -> Candidate:
-        return Candidate(self.key, self.instance.class_name, self.instance.bases)
 
     def set_parameters(self, changed: Mapping[str, Any]) -> None:
         """Have the load request carry parameters as they were last set."""

@@ -1,73 +1,91 @@
-"""Which running instance is meant: by namespace, class and node name, never by luck."""
+"""Which running instances are meant: by namespace, class and node name, never by luck.
+
+The one rule of all verbs and of all faces of the coordinator.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from dimos_ros.exceptions import AmbiguousInstanceError, InstanceNotFoundError
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import normalize_namespace
-from dimos_ros.naming.wording import nearest
+from dimos_ros.naming.wording import nearest, shortened, shown
+
+MOST_LISTED = 20
+"""Names that an error lists of each kind."""
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """What can be selected: an instance's identity, its class's name, and the import paths of the class and of the
-    modules that it is derived from."""
+class Selectable(Protocol):
+    """What selection needs to know of an instance; :class:`~dimos_ros.blueprint.instance.Instance` has it."""
 
-    key: InstanceKey
-    class_name: str
-    bases: tuple[str, ...]
+    @property
+    def key(self) -> InstanceKey: ...
 
-    def is_of(self, asked: str) -> bool:
-        """Whether ``asked`` names the class, as ``Mapper``, or the class or a base as ``my_pkg.mapping:Mapper``."""
-        return asked == self.class_name or asked in self.bases
+    @property
+    def class_name(self) -> str: ...
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Import paths of its class and of the module classes that the class is derived from."""
 
 
-def select(
-    running: Iterable[Candidate], namespace: str | None, class_name: str = "", node_name: str = ""
-) -> InstanceKey:
-    """The one instance that is meant.
+S = TypeVar("S", bound=Selectable)
 
-    ``namespace``: ``robot1``, ``/robot1`` and ``/robot1/`` are one, ``/`` is the global one, and ``""``
-    or None means whichever there is only one in. At least one of class and node name is given. Raises
-    InvalidNameError, InstanceNotFoundError (listing what runs, the nearest spelling first),
-    AmbiguousInstanceError (listing the candidates).
+
+def select(running: Iterable[S], namespace: str | None, class_name: str = "", node_name: str = "") -> S:
+    """Return the one instance that is meant.
+
+    The arguments are those of :func:`fitting`. Raises as it does, and AmbiguousInstanceError, which lists the
+    candidates, if several instances fit.
     """
-    all_running = sorted(running, key=lambda candidate: candidate.key)
+    found = fitting(running, namespace, class_name, node_name)
+    if len(found) > 1:
+        several = len({one.key.namespace for one in found}) > 1
+        remedy = "give the namespace" if several else "give the node name"
+        listed = _cut([str(one.key) for one in found])
+        raise AmbiguousInstanceError(f"several fit {_wanted(class_name, node_name)}: {listed}; {remedy}")
+    return found[0]
+
+
+def fitting(running: Iterable[S], namespace: str | None, class_name: str = "", node_name: str = "") -> list[S]:
+    """Return the instances that fit, at least one, by key.
+
+    ``class_name`` is the class (``Mapper``), the import path of the class or of a base (``my_pkg.mapping:Mapper``)
+    or, if no class that runs has that name, a node name. ``namespace``: ``robot1``, ``/robot1`` and ``/robot1/``
+    are the same, ``/`` is the global one, and ``""`` or None is any. At least one of class and node name is given.
+    Raises InvalidNameError, and InstanceNotFoundError, which lists what runs, the nearest spelling first.
+    """
+    everything = sorted(running, key=lambda one: one.key)
+    wanted = _wanted(class_name, node_name)
     if not (class_name or node_name):
-        raise InstanceNotFoundError(f"neither a class nor a node name was given; {_which_run(all_running, 'nothing')}")
-    wanted = f"{_short(class_name or 'instance')}{f' named {_short(node_name)!r}' if node_name else ''}"
-    fitting = [c for c in all_running if not class_name or c.is_of(class_name)]
-    if not fitting:
-        raise InstanceNotFoundError(
-            f"no {wanted} runs; classes that do: {_near(class_name, (c.class_name for c in all_running))}"
-        )
+        raise InstanceNotFoundError(f"neither a class nor a node name was given; {_what_runs(everything)}")
+    found = [one for one in everything if not class_name or class_name in (one.class_name, *one.bases)]
+    if not found and not node_name:
+        found = [one for one in everything if one.key.name == class_name]
+    if not found:
+        raise InstanceNotFoundError(_unknown(wanted, class_name, node_name, everything))
     if namespace:
         normal = normalize_namespace(namespace)
-        there = [c for c in fitting if c.key.namespace == normal]
+        there = [one for one in found if one.key.namespace == normal]
         if not there:
-            raise InstanceNotFoundError(_absent(wanted, normal, fitting, all_running))
-        fitting = there
-    named = [c for c in fitting if not node_name or c.key.name == node_name]
+            raise InstanceNotFoundError(_absent(wanted, normal, found, everything))
+        found = there
+    named = [one for one in found if not node_name or one.key.name == node_name]
     if not named:
-        raise InstanceNotFoundError(f"no {wanted} runs; there are {_listed(node_name, fitting)}")
-    if len(named) > 1:
-        several = len({c.key.namespace for c in named}) > 1
-        help_ = "give the namespace" if several else "give the node name"
-        raise AmbiguousInstanceError(f"several fit {wanted}: {', '.join(str(c.key) for c in named)}; {help_}")
-    return named[0].key
+        raise InstanceNotFoundError(f"no {wanted} runs; there are {_listed(node_name, found)}")
+    return named
 
 
-def select_namespace(running: Iterable[Candidate], namespace: str | None) -> tuple[str, list[InstanceKey]]:
-    """A namespace and the instances in it and below it.
+def select_namespace(running: Iterable[S], namespace: str | None) -> tuple[str, list[S]]:
+    """Return a namespace, normalized, and the instances in it and below it, by key.
 
-    ``""`` or None means the only one that there is. Raises InvalidNameError, InstanceNotFoundError,
+    ``""`` or None is the only namespace that there is. Raises InvalidNameError, InstanceNotFoundError,
     AmbiguousInstanceError.
     """
-    all_running = sorted(running, key=lambda candidate: candidate.key)
-    namespaces = sorted({c.key.namespace for c in all_running})
+    everything = sorted(running, key=lambda one: one.key)
+    namespaces = sorted({one.key.namespace for one in everything})
     if not namespace:
         if len(namespaces) > 1:
             raise AmbiguousInstanceError(f"several namespaces run: {_written(namespaces)}; give one")
@@ -76,26 +94,43 @@ def select_namespace(running: Iterable[Candidate], namespace: str | None) -> tup
         normal = namespaces[0]
     else:
         normal = normalize_namespace(namespace)
-    keys = [c.key for c in all_running if is_within(c.key.namespace, normal)]
-    if not keys:
+    found = [one for one in everything if is_within(one.key.namespace, normal)]
+    if not found:
         raise InstanceNotFoundError(
-            f"nothing runs under {_short(normal)!r}; namespaces that do: {_near(normal, namespaces, _slash)}"
+            f"nothing runs under {shown(normal)}; namespaces that do: {_near(normal, namespaces, _slash)}"
         )
-    return normal, keys
+    return normal, found
 
 
 def is_within(namespace: str, outer: str) -> bool:
-    """Whether a normalized namespace is another one or below it."""
+    """Tell whether a normalized namespace is another one or below it."""
     return not outer or namespace == outer or namespace.startswith(f"{outer}/")
 
 
-def _absent(wanted: str, namespace: str, fitting: Sequence[Candidate], all_running: Sequence[Candidate]) -> str:
-    there = [c.class_name for c in all_running if c.key.namespace == namespace]
-    runs = f"no {wanted} under {_slash(_short(namespace))!r}; it runs under "
-    runs += _near(namespace, (c.key.namespace for c in fitting), _slash)
+def as_word(text: str) -> str:
+    """Return a peer's text for an error or a log: cut if it is long, quoted if it could be taken for several words."""
+    return shortened(text) if text.isprintable() and " " not in text else shown(text)
+
+
+def _wanted(class_name: str, node_name: str) -> str:
+    kind = as_word(class_name) if class_name else "instance"
+    return f"{kind} named {shown(node_name)}" if node_name else kind
+
+
+def _unknown(wanted: str, class_name: str, node_name: str, everything: Sequence[Selectable]) -> str:
+    text = f"no {wanted} runs; classes that do: {_near(class_name, (one.class_name for one in everything))}"
+    if node_name or ":" in class_name or not everything:
+        return text
+    return f"{text}; node names: {_near(class_name, (one.key.name for one in everything))}"
+
+
+def _absent(wanted: str, namespace: str, found: Sequence[Selectable], everything: Sequence[Selectable]) -> str:
+    runs = f"no {wanted} under {shown(_slash(namespace))}; it runs under "
+    runs += _near(namespace, (one.key.namespace for one in found), _slash)
+    there = {one.class_name for one in everything if one.key.namespace == namespace}
     if there:
-        return f"{runs}; under {_slash(namespace)!r} there are {', '.join(sorted(set(there)))}"
-    known = {c.key.namespace for c in all_running} - {c.key.namespace for c in fitting}
+        return f"{runs}; under {_slash(namespace)!r} there are {', '.join(sorted(there))}"
+    known = {one.key.namespace for one in everything} - {one.key.namespace for one in found}
     return f"{runs}; other namespaces: {_near(namespace, known, _slash)}" if known else runs
 
 
@@ -103,24 +138,23 @@ def _slash(namespace: str) -> str:
     return namespace or "/"
 
 
-def _written(namespaces: Iterable[str]) -> str:
-    return ", ".join(map(_slash, namespaces))
+def _written(namespaces: Sequence[str]) -> str:
+    return _cut([_slash(namespace) for namespace in namespaces])
 
 
-def _near(word: str, known: Iterable[str], shown: Callable[[str], str] = str) -> str:
-    names = nearest(word[:100], known).split(", ")
-    return ", ".join(map(shown, names)) if any(names) or (names == [""] and "" in set(known)) else "none"
+def _near(word: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
+    names = set(known)
+    return _cut([written(name) for name in nearest(word[:100], names).split(", ")]) if names else "none"
 
 
-def _listed(node_name: str, candidates: Sequence[Candidate]) -> str:
-    order = nearest(node_name[:100], (c.key.name for c in candidates)).split(", ")
-    return ", ".join(str(c.key) for c in sorted(candidates, key=lambda c: order.index(c.key.name)))
+def _listed(node_name: str, found: Sequence[Selectable]) -> str:
+    order = nearest(node_name[:100], (one.key.name for one in found)).split(", ")
+    return _cut([str(one.key) for one in sorted(found, key=lambda one: order.index(one.key.name))])
 
 
-def _which_run(candidates: Sequence[Candidate], nothing: str) -> str:
-    shown = ", ".join(f"{c.key} ({c.class_name})" for c in candidates[:20])
-    return f"what runs: {shown or nothing}"
+def _what_runs(everything: Sequence[Selectable]) -> str:
+    return f"what runs: {_cut([f'{one.key} ({one.class_name})' for one in everything]) or 'nothing'}"
 
 
-def _short(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+def _cut(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_LISTED]) + (", …" if len(names) > MOST_LISTED else "")

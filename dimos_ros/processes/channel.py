@@ -72,7 +72,8 @@ class ParentEnd:
         self._closing = False
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done, with the reason, when the channel has ended and all that it brought has been handled."""
-        self._task = asyncio.ensure_future(self._read(reader))
+        with request(""):  # it outlives the request that started the child
+            self._task = asyncio.ensure_future(self._read(reader))
 
     @classmethod
     async def open(

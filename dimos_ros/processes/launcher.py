@@ -16,6 +16,7 @@ from typing import Any
 from dimos_ros.exceptions import ContainerDiedError
 from dimos_ros.processes.channel import ParentEnd
 from dimos_ros.processes.message import Protocol
+from dimos_ros.processes.request_id import request
 from dimos_ros.processes.server_process import ForkServer, import_path
 
 START_SECONDS = 60.0
@@ -84,7 +85,8 @@ class Launcher:
         return launcher
 
     def _attach(self) -> None:
-        asyncio.get_running_loop().add_reader(self._server.connection, self._read)
+        with request(""):  # it outlives the request that needs the fork server
+            asyncio.get_running_loop().add_reader(self._server.connection, self._read)
         self._is_lost = False
 
     async def fork(
@@ -109,8 +111,8 @@ class Launcher:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._starting[number] = future
         with theirs:
-            request = {"id": number, "target": target, "title": title, "arguments": arguments, "path": import_path()}
-            self._send(request, theirs.fileno())
+            asked = {"id": number, "target": target, "title": title, "arguments": arguments, "path": import_path()}
+            self._send(asked, theirs.fileno())
             try:
                 pid = await asyncio.wait_for(future, START_SECONDS)
             except BaseException:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dimos_ros.processes.launcher import ChildProcess, Exit, Launcher
 from dimos_ros.processes.message import Notice, Protocol
+from dimos_ros.processes.request_id import request
 
 KILL_SECONDS = 20.0
 """How long a process that got SIGKILL may take to be gone."""
@@ -80,7 +81,8 @@ class Supervisor:
             else:
                 on_exit(process, future.result())
 
-        process.exited.add_done_callback(exited)
+        with request(""):  # an end that comes later does not belong to the request that started the process
+            process.exited.add_done_callback(exited)
         return process
 
     async def end(self, process: ChildProcess, timeout: float) -> bool:

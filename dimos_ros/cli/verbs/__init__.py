@@ -1,13 +1,14 @@
-"""The verbs: each file has ``add_arguments(parser)`` and ``run(arguments, output)``, and says in its
-first line what the verb is for."""
+"""The verbs. Each is a file of this folder: the first line of its docstring says what it is for, and it has
+``add_arguments(parser)`` and ``run(arguments, output)``."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any, Protocol
+import importlib
+import pkgutil
+from typing import Any, Protocol, cast
 
 from dimos_ros.cli.output import Output
-from dimos_ros.cli.verbs import call, describe, graph, list, load, plan, restart, unload, watch
 
 
 class Verb(Protocol):
@@ -21,13 +22,7 @@ class Verb(Protocol):
 
 
 VERBS: dict[str, Verb] = {
-    "list": list,
-    "watch": watch,
-    "restart": restart,
-    "unload": unload,
-    "load": load,
-    "call": call,
-    "graph": graph,
-    "describe": describe,
-    "plan": plan,
+    file.name: cast("Verb", importlib.import_module(f"{__name__}.{file.name}"))
+    for file in pkgutil.iter_modules(__path__)
 }
+"""Every verb by its name."""

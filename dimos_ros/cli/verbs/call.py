@@ -15,30 +15,40 @@ from dimos_ros.cli.completion import (
 )
 from dimos_ros.cli.errors import CommandError, UsageError
 from dimos_ros.cli.fleet_client import FleetClient
-from dimos_ros.cli.module_status import find
 from dimos_ros.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    complete_namespace(parser.add_argument("namespace", help='e.g. robot1; "/" is the global one'))
-    complete_class(parser.add_argument("module", metavar="class", help="class or node name, e.g. Mapper or mapper"))
-    complete_method(parser.add_argument("method", nargs="?", default="", help="e.g. clear"))
+    complete_namespace(
+        parser.add_argument("namespace", help='namespace of the module, e.g. robot1; "/" is the global one')
+    )
+    complete_class(
+        parser.add_argument("module", metavar="class", help="class of the module, or its node name: Mapper or mapper")
+    )
+    complete_method(
+        parser.add_argument(
+            "method", nargs="?", default="", help="method to call, e.g. clear; without one, all are listed"
+        )
+    )
     values = parser.add_argument(
         "arguments",
         nargs="*",
         metavar="argument",
-        help="a JSON value each (other text is taken as it is); or name=value each; or all in one JSON array or object",
+        help="arguments of the method: each a JSON value or other text, such as 0.8 or left; or each as name=value; or "
+        "all in one JSON array or object",
     )
     complete_nothing(values)
-    name = parser.add_argument("--name", default="", help="node name, where several modules of the class run there")
+    name = parser.add_argument(
+        "--name", default="", help="node name, needed if several modules of the class run in the namespace"
+    )
     complete_node_name(name)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
     packed = pack(arguments.arguments)
     with FleetClient(arguments.coordinator, arguments.timeout) as client:
-        module = find(client.list_modules(), arguments.namespace, arguments.module, arguments.name)
-        response = client.call(module.full_node_name, arguments.method, packed)
+        module = client.find_module(arguments.namespace, arguments.module, arguments.name)
+        response = client.call_method(module.full_node_name, arguments.method, packed)
     called = f"{module.full_node_name}: {arguments.method or 'help'}"
     if not response.success:
         trace = f"\n{response.error_traceback.rstrip()}" if response.error_traceback else ""

@@ -9,7 +9,7 @@ from typing import Any
 from dimos_ros.cli.completion import complete_class, complete_namespace
 from dimos_ros.cli.errors import CommandError
 from dimos_ros.cli.fleet_client import FleetClient
-from dimos_ros.cli.module_status import ModuleStatus, find
+from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.cli.output import Output
 from dimos_ros.declaration.declared import Declared
 from dimos_ros.declaration.interface import REQUIRED, Interface
@@ -18,10 +18,16 @@ from dimos_ros.naming.import_path import import_object
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument(
-        "namespace", metavar="package.module:Class | namespace", help="a class; or, with the next, one of the fleet's"
+        "namespace",
+        metavar="package.module:Class | namespace",
+        help="import path of a class; or the namespace of a running module, which the next argument names",
     )
     complete_namespace(where)
-    complete_class(parser.add_argument("module", nargs="?", default="", metavar="class", help="e.g. Mapper"))
+    complete_class(
+        parser.add_argument(
+            "module", nargs="?", default="", metavar="class", help="class of a running module, or its node name"
+        )
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
@@ -29,7 +35,7 @@ def run(arguments: argparse.Namespace, output: Output) -> None:
     path = arguments.namespace
     if arguments.module or ":" not in path:
         with FleetClient(arguments.coordinator, arguments.timeout) as client:
-            status = find(client.list_modules(), arguments.namespace, arguments.module)
+            status = client.find_module(arguments.namespace, arguments.module)
         path = status.class_path
     cls = module_class(path)
     if output.as_json:
@@ -42,11 +48,13 @@ def run(arguments: argparse.Namespace, output: Output) -> None:
 
 
 def module_class(path: str) -> Any:
-    """The Module subclass of an import path. Raises ClassNotFoundError, and CommandError if it is none."""
+    """Return the Module subclass of an import path. Raises ClassNotFoundError, and CommandError for another object."""
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, Declared)):
         kind = type(found).__name__
-        raise CommandError(f"{path} is no module but a {kind}; `fleet plan {path}` shows what a blueprint holds")
+        raise CommandError(
+            f"{path} is not a module class but a {kind}; `fleet plan {path}` shows what a blueprint holds"
+        )
     return found
 
 

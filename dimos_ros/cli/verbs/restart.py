@@ -3,43 +3,53 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from dimos_ros.cli.completion import complete_class, complete_namespace, complete_node_name
-from dimos_ros.cli.fleet_client import FleetClient
+from dimos_ros.cli.fleet_client import add_request_id, change_fleet
 from dimos_ros.cli.output import Output
-from dimos_ros.cli.requests import ask
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_module_arguments(parser, "restart")
     parser.add_argument(
-        "--no-reload", action="store_true", help="do not import the module's source again (default: edits take effect)"
+        "--no-reload",
+        action="store_true",
+        help="restart with the source as it was imported before (default: import it again)",
     )
 
 
 def add_module_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
-    """What ``unload`` takes as well."""
-    namespace = parser.add_argument("namespace", help='e.g. robot1; "/" is the global one')
+    """Add what ``unload`` takes as well."""
+    namespace = parser.add_argument(
+        "namespace", help=f'namespace of what is {verb}ed, e.g. robot1; "/" is the global one'
+    )
     complete_namespace(namespace)
     kind = parser.add_argument(
         "module",
         nargs="?",
         default="",
         metavar="class",
-        help=f"e.g. Mapper; without it the whole namespace is {verb}ed",
+        help="class of the module, or its node name: Mapper or mapper; "
+        f"without it, all modules of the namespace and below it are {verb}ed",
     )
     complete_class(kind)
     name = parser.add_argument(
-        "--name", default="", help="node name, where several modules of one class run in the namespace"
+        "--name", default="", help="node name, needed if several modules of the class run in the namespace"
     )
     complete_node_name(name)
+    add_request_id(parser)
+
+
+def change_modules(arguments: argparse.Namespace, output: Output, verb: str, **fields: Any) -> None:
+    """Have the coordinator do something with the module that is named, or else with the whole namespace."""
+    fields["node_namespace"] = arguments.namespace
+    if arguments.module or arguments.name:
+        names = {"class_name": arguments.module, "node_name": arguments.name}
+        change_fleet(arguments, output, f"{verb}Module", **fields, **names)
+    else:
+        change_fleet(arguments, output, f"{verb}Namespace", **fields)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
-    fields = {"node_namespace": arguments.namespace, "reload_source": not arguments.no_reload}
-    with FleetClient(arguments.coordinator, arguments.timeout) as client:
-        if arguments.module or arguments.name:
-            module = {"class_name": arguments.module, "node_name": arguments.name}
-            ask(client, output, "restart_module", "RestartModule", **fields, **module)
-        else:
-            ask(client, output, "restart_namespace", "RestartNamespace", **fields)
+    change_modules(arguments, output, "Restart", reload_source=not arguments.no_reload)

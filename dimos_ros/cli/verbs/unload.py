@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from dimos_ros.cli.fleet_client import FleetClient
 from dimos_ros.cli.output import Output
-from dimos_ros.cli.requests import ask
-from dimos_ros.cli.verbs.restart import add_module_arguments
+from dimos_ros.cli.verbs.restart import add_module_arguments, change_modules
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +13,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
-    with FleetClient(arguments.coordinator, arguments.timeout) as client:
-        if arguments.module or arguments.name:
-            module = {"class_name": arguments.module, "node_name": arguments.name}
-            ask(client, output, "unload_module", "UnloadModule", node_namespace=arguments.namespace, **module)
-        else:
-            ask(client, output, "unload_namespace", "UnloadNamespace", node_namespace=arguments.namespace)
+    change_modules(arguments, output, "Unload")
