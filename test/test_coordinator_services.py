@@ -161,7 +161,7 @@ def test_a_request_to_load_takes_all_that_a_plan_takes(
         parameters="{y/source: {period: 0.5}}",
         use_sim_time=True,
         log_level="DEBUG",
-        request_id="this request",
+        request_id="this-request",
     )
     assert response.success, response.message
     assert "4 of 4 loaded" in response.message

@@ -199,10 +199,10 @@ def add_request_id(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def change_fleet(arguments: argparse.Namespace, output: Output, service: str, **fields: Any) -> None:
+def change_fleet(given: argparse.Namespace, output: Output, service: str, /, **fields: Any) -> None:
     """Ask the coordinator for a change, and print what was done. Raises CommandError with its reason if it refuses."""
-    with FleetClient(arguments.coordinator, arguments.timeout) as client:
-        response = client.ask_coordinator(service, arguments.request_id, **fields)
+    with FleetClient(given.coordinator, given.timeout) as client:
+        response = client.ask_coordinator(service, given.request_id, **fields)
     if not response.success:
         raise CommandError(response.message)
     output.result(response.message)
