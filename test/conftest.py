@@ -25,6 +25,40 @@ HANG_SECONDS = 400
 """Several times what the slowest test takes on a slow machine."""
 
 
+FAST = (
+    "test_announcement.py",
+    "test_blueprint.py",
+    "test_blueprint_without_ros.py",
+    "test_ci.py",
+    "test_cli_text.py",
+    "test_container_lookup.py",
+    "test_container_options.py",
+    "test_conversion.py",
+    "test_environment.py",
+    "test_fleet_file.py",
+    "test_images.py",
+    "test_launch_arguments.py",
+    "test_manifest.py",
+    "test_module.py",
+    "test_names.py",
+    "test_params_file.py",
+    "test_plan.py",
+    "test_public_names.py",
+    "test_release.py",
+    "test_rooms.py",
+    "test_selection.py",
+    "test_source.py",
+    "test_stop_signals.py",
+    # The same with processes and ROS around it: one test of each room that has them.
+    "test_calls_service.py::test_a_callback_that_blocks_delays_no_other",
+    "test_container_manager.py::test_run_gives_what_the_function_gives_in_the_nodes_thread",
+    "test_coordinator.py::test_two_robots_from_the_same_classes_do_not_meet",
+    "test_processes.py::test_children_answer_side_by_side_and_keep_the_order_of_what_they_are_told",
+    "test_restart.py::test_references_to_a_restarted_module_work_again_by_themselves",
+)
+"""Files and tests that together take less than half a minute: ``pytest -m fast``, ``make fast``."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--container",
@@ -41,13 +75,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "ros2: needs the ros2 command line tools and launch")
+    config.addinivalue_line("markers", "fast: one of the tests that take less than half a minute together")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks for markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if shutil.which("ros2"):
-        return
+    has_ros2 = shutil.which("ros2")
     for item in items:
-        if item.get_closest_marker("ros2"):
+        if item.path.name in FAST or f"{item.path.name}::{getattr(item, 'originalname', item.name)}" in FAST:
+            item.add_marker("fast")
+        if item.get_closest_marker("ros2") and not has_ros2:
             item.add_marker(pytest.mark.skip(reason="needs the ros2 command line tools, which are not on the PATH"))
 
 
@@ -59,6 +96,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """What killed processes leave in shared memory goes, once all workers are done."""
     if not hasattr(session.config, "workerinput"):
         remove_segments(_segments() - session.config.stash[SEGMENTS])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # after all else that is said
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Name the tests that passed only when they were run again: a green run hides that they are unreliable."""
+    result = yield
+    stats = terminalreporter.stats
+    failed = {report.nodeid for kind in ("failed", "error") for report in stats.get(kind, [])}
+    unreliable = sorted({report.nodeid for report in stats.get("rerun", [])} - failed)
+    if unreliable:
+        title = f"UNRELIABLE: {len(unreliable)} passed only when run again"
+        terminalreporter.section(title, "!", yellow=True, bold=True)
+        for nodeid in unreliable:
+            terminalreporter.line(nodeid, yellow=True)
+    return result
 
 
 def _segments() -> set[str]:

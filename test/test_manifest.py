@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ OPTIONAL = {"matplotlib": "the demo draws its pictures with it, and says so wher
 OF_PYTEST = {"python3-pytest", "python3-pytest-xdist"}
 
 
+@functools.cache
 def imported(*folders: str) -> dict[str, Path]:
     """Top-level packages that the files of folders import or name in text such as ``std_msgs.msg:String``."""
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import dimos_ros
+
 ROOT = Path(__file__).resolve().parent.parent
 PATH_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH")
 SOURCES = ("setup.py", "setup.cfg", "package.xml", "resource", "interfaces", "launch", "config", "dimos_ros")
@@ -84,6 +86,9 @@ class Workspace:
         file = self.source / "interfaces" / "srv" / "RestartModule.srv"
         file.write_text(f"string {name}\n{file.read_text()}")
 
+    def version(self) -> str:
+        return self.run(f"{sys.executable} -c 'import dimos_ros; print(dimos_ros.__version__)'")
+
     def location(self, module: str) -> Path:
         return Path(self.run(f"{sys.executable} -c 'import {module}; print({module}.__file__)'")).resolve()
 
@@ -98,6 +103,7 @@ def test_symlink_install_follows_edits_and_survives_a_change_of_mode(workspace: 
     workspace.build("--symlink-install")
     assert "node_namespace" in workspace.request_fields()
     assert workspace.location("dimos_ros").is_relative_to(workspace.source)
+    assert workspace.version() == dimos_ros.__version__
 
     workspace.add_field("first_edit")
     workspace.build("--symlink-install")
@@ -107,6 +113,7 @@ def test_symlink_install_follows_edits_and_survives_a_change_of_mode(workspace: 
     workspace.build()
     assert "second_edit" in workspace.request_fields()
     assert workspace.location("dimos_ros").is_relative_to(workspace.path / "install")
+    assert workspace.version() == dimos_ros.__version__
 
 
 @needs_rosidl
