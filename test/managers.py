@@ -14,6 +14,8 @@ from std_srvs.srv import Trigger
 
 from dimos_ros.container.component_manager import ComponentManager
 from dimos_ros.container.executors import KINDS
+from dimos_ros.container.load_node_message import from_message
+from dimos_ros.loading.load_request import LoadRequest
 from dimos_ros.module import In, Module, Out
 
 
@@ -47,10 +49,10 @@ class Modular(Module):
     def handle_scan(self, _: String) -> None: ...
 
 
-def request(node_class: type, **fields: Any) -> LoadNode.Request:
-    return LoadNode.Request(
-        package_name=node_class.__module__, plugin_name=f"{node_class.__module__}:{node_class.__name__}", **fields
-    )
+def request(node_class: type, **fields: Any) -> LoadRequest:
+    """The load request of a class; fields are those of the ROS message."""
+    path = f"{node_class.__module__}:{node_class.__name__}"
+    return from_message(LoadNode.Request(package_name=node_class.__module__, plugin_name=path, **fields))
 
 
 @pytest.fixture
@@ -76,6 +78,4 @@ def manager(request: pytest.FixtureRequest, make: Callable[..., ComponentManager
 
 
 def loaded(manager: ComponentManager, node_class: type, **fields: Any) -> int:
-    response = manager.load(request(node_class, **fields))
-    assert response.success, response.error_message
-    return int(response.unique_id)
+    return manager.load(request(node_class, **fields)).unique_id
