@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
         *("declaration", "blueprint", "calls", "container"),
     },
     "cli": {"exceptions", "naming", "processes", "ros", "declaration", "blueprint", "coordinator"},
-    "demo": {"exceptions", "coordinator"},
+    "demo": {"coordinator"},
 }
 """Each room and the rooms that it may import."""
 
