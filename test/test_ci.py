@@ -42,9 +42,10 @@ def hook_lines() -> list[str]:
 
 
 def page_paths() -> list[str]:
-    """Files that the page links to or names in backquotes."""
+    """Files that the page links to or names in backquotes, other than what is built."""
     linked = re.findall(r"\]\((?!http)([^)#]+)\)", PAGE)
-    return sorted({*linked, *re.findall(r"`((?:docs|test|tools|\.[a-z]+)/[\w./]+)`", PAGE)})
+    named = re.findall(r"`((?:docs|test|tools|\.[a-z]+)/[\w./]+)`", PAGE)
+    return sorted(path for path in {*linked, *named} if not path.startswith(".build/"))
 
 
 def make_targets() -> set[str]:
