@@ -35,8 +35,10 @@ _NO_ARGUMENTS = to_json({ENCODED: True})
 class Caller(Bounds, Protocol):
     """The module that holds a reference: a node, whose parameters are the bounds of its calls."""
 
-    handle: Any
-    context: Any
+    @property
+    def handle(self) -> Any: ...
+    @property
+    def context(self) -> Any: ...
 
 
 class Method:
@@ -123,7 +125,8 @@ class Proxy:
         """What a module's reference becomes: bounds are the module's own parameters."""
         # A Protocol is not what the instances are called by.
         class_name = "" if reference.is_protocol else reference.target.__name__
-        return cls(module, name, reference.target, class_name=class_name, directory=directory, bounds=module)
+        node: Any = module
+        return cls(node, name, reference.target, class_name=class_name, directory=directory, bounds=module)
 
     @classmethod
     def to_instance(
