@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +41,13 @@ def is_sent(service: Any, response: Any, request_id: Any) -> bool:
 
     ``service`` is the handle of a service, ``request_id`` of the request's header.
     """
-    if DROPS_RESPONSES and warnings.filters[:1] != [_filter]:
-        _install_filter()
-    with service:
-        return _is_done(service.service_send_response, response, request_id)
-
-
-def _install_filter() -> None:
-    """Put this module's filter before all others. A program may have put some before it, or removed all."""
-    global _filter
-    with _installing:
-        warnings.filterwarnings("error", TEXT, RuntimeWarning, __name__)
-        _filter = warnings.filters[0]
-
-
-def _is_done(send: Callable[..., Any], *arguments: Any) -> bool:
-    """Call ``send``, which may warn; whether it did not."""
+    if DROPS_RESPONSES:
+        filters = warnings.filters
+        if not filters or filters[0] is not _filter:
+            _install_filter()
     try:
-        send(*arguments)
+        with service:
+            service.service_send_response(response, request_id)
     except RuntimeWarning:
         return False
     except SystemError as error:
@@ -70,18 +58,32 @@ def _is_done(send: Callable[..., Any], *arguments: Any) -> bool:
     return True
 
 
+def _install_filter() -> None:
+    """Put this module's filter before all others. A program may have put some before it, or removed all."""
+    global _filter
+    with _installing:
+        warnings.filterwarnings("error", TEXT, RuntimeWarning, __name__)
+        _filter = warnings.filters[0]
+
+
+class _Warning:
+    """A service that can send nothing."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def service_send_response(self, _: object, __: object) -> None:
+        warnings.warn(f"{TEXT} (timeout): probe", RuntimeWarning, stacklevel=2)
+
+
 def _probe(context: Context) -> str:
     if not DROPS_RESPONSES:
         raise NotNeededError(f"this rclpy does not warn {TEXT!r}: what it cannot send, it raises")
-
-    def warn() -> None:
-        warnings.warn(f"{TEXT} (timeout): probe", RuntimeWarning, stacklevel=2)
-
     for disturb in (warnings.resetwarnings, lambda: warnings.simplefilter("ignore")):
         with warnings.catch_warnings():
             disturb()
-            _install_filter()
-            if _is_done(warn):
+            if is_sent(_Warning(), None, None):
                 raise RuntimeError("a warning about a response passed unnoticed")
     return "its library has the warning, and a warning is noticed whatever filters a program sets"
 
