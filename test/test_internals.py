@@ -602,12 +602,19 @@ def test_an_interpreter_that_cannot_interrupt_leaves_the_code_alone(
 
 @shows("handles after a fork")
 def test_a_forked_process_that_destroys_a_node_takes_nothing_from_its_parent(
-    context: Any, node: Node, wait_for: Any
+    context: Any, domain: int, wait_for: Any
 ) -> None:
     shared = Node("shared", context=context, **BARE)
     publisher = shared.create_publisher(String, "shared", 10)
-    subscription = node.create_subscription(String, "shared", lambda _: None, 10)
-    wait_for(lambda: publisher.get_subscription_count() == 1)
+    # A peer, which hears the goodbye of an endpoint.
+    elsewhere = rclpy.Context()
+    elsewhere.init(domain_id=domain)
+    peer = Node("peer", context=elsewhere, **BARE)
+    heard: list[str] = []
+    peer.create_subscription(String, "shared", lambda message: heard.append(message.data), 10)
+    executor = SingleThreadedExecutor(context=elsewhere)
+    executor.add_node(peer)
+    wait_for(lambda: publisher.get_subscription_count() == 1 and peer.count_publishers("/shared") == 1)
     child = os.fork()
     if child == 0:
         try:
@@ -619,11 +626,17 @@ def test_a_forked_process_that_destroys_a_node_takes_nothing_from_its_parent(
             os._exit(1)
     ended = wait_for(lambda: (status := os.waitpid(child, os.WNOHANG))[0] and [status[1]], timeout=20.0)
     assert os.waitstatus_to_exitcode(ended[0]) == 0
-    assert node.count_publishers("/shared") == 1
-    assert publisher.get_subscription_count() == 1
-    node.destroy_subscription(subscription)
+    for number in range(20):
+        publisher.publish(String(data=str(number)))
+        while len(heard) <= number:
+            executor.spin_once(timeout_sec=5.0)
+            assert peer.count_publishers("/shared") == 1
+    assert heard == [str(number) for number in range(20)]
     shared.destroy_node()
-    wait_for(lambda: node.count_publishers("/shared") == 0)
+    wait_for(lambda: peer.count_publishers("/shared") == 0)
+    executor.shutdown()
+    peer.destroy_node()
+    elsewhere.try_shutdown()
 
 
 @shows("first log message")
