@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.context import Context
-from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 
 from dimos_ros.ros.internals.internal import Internal
@@ -37,6 +36,8 @@ def _replace(construct: Construct) -> None:
 
 
 def _probe(context: Context) -> str:
+    from rclpy.lifecycle import LifecycleNode  # the command line has no use for it
+
     seen: list[str] = []
 
     def rename(construct: Construct, node: Node, node_name: str, arguments: dict[str, Any]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rclpy.context import Context
-from rclpy.lifecycle import LifecycleNode
 
 from dimos_ros.ros.internals.internal import Internal
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
 
 
 def lifecycle_state(node: LifecycleNode) -> tuple[int, str]:
@@ -15,6 +19,8 @@ def lifecycle_state(node: LifecycleNode) -> tuple[int, str]:
 
 
 def _probe(context: Context) -> str:
+    from rclpy.lifecycle import LifecycleNode  # the command line has no use for it
+
     node = LifecycleNode(
         "probe",
         enable_communication_interface=False,

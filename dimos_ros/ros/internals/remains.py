@@ -8,9 +8,7 @@ import gc
 import weakref
 from typing import Any
 
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.context import Context
-from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 
 from dimos_ros.ros.internals.internal import Internal
@@ -45,23 +43,22 @@ def free_remains(node: Node) -> None:
             del node.__dict__[name]
 
 
-class _Managed(LifecycleNode):
-    """A node with what free_remains is for: callbacks that are methods of its own."""
-
-    def __init__(self, context: Context) -> None:
-        options: dict[str, Any] = {"start_parameter_services": False, "enable_rosout": False}
-        super().__init__("probe", enable_communication_interface=False, context=context, **options)
-        self.add_on_set_parameters_callback(self.check)
-
-    def check(self, _: object) -> SetParametersResult:
-        return SetParametersResult(successful=True)
-
-
 def _probe(context: Context) -> str:
+    from rcl_interfaces.msg import SetParametersResult
+    from rclpy.lifecycle import LifecycleNode  # the command line has no use for it
+
+    class Managed(LifecycleNode):
+        """A node with what free_remains is for: callbacks that are methods of its own."""
+
+        def check(self, _: object) -> SetParametersResult:
+            return SetParametersResult(successful=True)
+
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        node = _Managed(context)
+        options: dict[str, Any] = {"start_parameter_services": False, "enable_rosout": False}
+        node = Managed("probe", enable_communication_interface=False, context=context, **options)
+        node.add_on_set_parameters_callback(node.check)
         reference = weakref.ref(node)
         missing = [name for name in (*CALLBACKS, "_state_machine") if not hasattr(node, name)]
         node.destroy_node()
