@@ -63,7 +63,7 @@ INTERNAL = Internal(
     purpose="a node whose class takes no options gets the name, remap rules and parameters of its load request",
     touches="Node.__init__, replaced for the process",
     upstream="ros2/rclpy#575",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="",
     probe=_probe,
 )

@@ -110,7 +110,7 @@ INTERNAL = Internal(
     purpose="what a callback raises is reported and ends neither the executor nor the other nodes",
     touches="create_* and add_waitable of a node; callback, execute and send_response of entities; replaced",
     upstream="ros2/rclpy#1098",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="",
     probe=_probe,
 )

@@ -107,15 +107,15 @@ def _probe_forever(context: Context) -> str:
     return f"a wait of {FOREVER:g} s lasted until another thread ended it"
 
 
-_SINCE = "7.1.4 and newer"
+_HAVE_IT = "those that have it, such as 7.1.5 and 9.1.2"
 
 INTERNALS = (
     Internal(
         name="EventsExecutor",
-        purpose="messages are handled at a third less of a cost",
+        purpose="handling a message costs a third less",
         touches="rclpy.experimental.EventsExecutor",
         upstream="ros2/rclpy#1389",
-        versions=_SINCE,
+        versions=_HAVE_IT,
         fallback='executor "single" is used in place of "events", and the log says so once',
         probe=_probe_sound,
     ),

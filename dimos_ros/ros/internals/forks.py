@@ -49,7 +49,7 @@ INTERNAL = Internal(
     purpose="a process that a node forks off leaves the endpoints of its container alone",
     touches="rclpy_implementation.Destroyable.destroy_when_not_in_use, replaced in the forked process",
     upstream="ros2/rclpy#328",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="a forked process that destroys nodes may hang, or say goodbye for endpoints that go on",
     probe=_probe,
 )

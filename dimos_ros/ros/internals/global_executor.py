@@ -68,7 +68,7 @@ INTERNAL = Internal(
     purpose="several nodes of a process may call rclpy.spin_once at the same time, also in callbacks",
     touches="rclpy.get_global_executor, replaced",
     upstream="ros2/rclpy#1018, ros2/rclpy#1211",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="rclpy's one global executor: nested spins of several nodes disturb each other; the log says so once",
     probe=_probe,
 )

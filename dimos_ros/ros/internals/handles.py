@@ -144,7 +144,7 @@ INTERNAL = Internal(
     purpose="calls between modules block a thread of their own, so that they work inside of callbacks",
     touches="rclpy_implementation: Service, Client, GuardCondition, WaitSet, RCLError",
     upstream="ros2/rclpy#883",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="",
     probe=_probe,
 )

@@ -44,7 +44,7 @@ INTERNAL = Internal(
     purpose="a container knows the state of its managed nodes without calling a service",
     touches="LifecycleNode._state_machine.current_state",
     upstream="",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="",
     probe=_probe,
 )

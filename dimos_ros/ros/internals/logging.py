@@ -29,7 +29,7 @@ INTERNAL = Internal(
     purpose="the first message of each container costs 20 ms less",
     touches="rclpy.impl.rcutils_logger.CallerId",
     upstream="",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="the first message of each process takes its 20 ms",
     probe=_probe,
 )

@@ -80,7 +80,7 @@ INTERNAL = Internal(
     purpose="what a task raises is reported when it is raised, SystemExit too",
     touches="MultiThreadedExecutor._executor, replaced",
     upstream="ros2/rclpy#1659, ros2/rclpy#983",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="rclpy's own pool: errors are reported with the next message; the log says so once",
     probe=_probe,
 )

@@ -55,7 +55,7 @@ INTERNAL = Internal(
     purpose="a parameter that has to be given is missed with a sentence, and an empty list keeps its type",
     touches="Node._parameter_overrides, read",
     upstream="ros2/rclpy#912",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="the parameter is declared without a type for a moment, which publishes two events",
     probe=_probe,
 )

@@ -77,7 +77,7 @@ INTERNAL = Internal(
     purpose="an unloaded node frees its memory and its endpoints at once, also where its constructor failed",
     touches=f"Node._type_description_service, LifecycleNode._state_machine, {', '.join(CALLBACKS)}",
     upstream="ros2/rclpy#1710",
-    versions="7 and newer",
+    versions="7.1 and newer",
     fallback="the janitor of the container collects garbage, a second later",
     probe=_probe,
 )
