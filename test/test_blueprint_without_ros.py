@@ -102,7 +102,7 @@ PARAMETERS = "/*/mapper: {ros__parameters: {resolution: 0.3}}\n"
     ("arguments", "code", "said"),
     [
         (["blueprint_modules:robot", "--robots", "a,b", "--yaml"], 0, "node_namespace: /b"),
-        (["blueprint_modules:scouts", "--robots", "x,y", "--argument", "shared=false"], 0, "y/mapper"),
+        (["blueprint_modules:scouts", "--robots", "x,y", "--arguments", "{shared: false}"], 0, "y/mapper"),
         (["--config", "fleet.yaml"], 0, "scout1/mapper"),
         (["--config", "fleet.yaml", "--params-file", "parameters.yaml", "--yaml"], 0, "resolution: 0.3"),
         (["--config", "wrong_fleet.yaml"], 1, "wrong_fleet.yaml:3: "),

@@ -126,9 +126,11 @@ def test_a_response_of_the_wrong_type_is_an_error_and_leaves_the_service_up(serv
     assert caller.call(SetBool.Request(), 5.0).success
 
 
-def test_a_response_to_a_half_discovered_client_is_retried_and_delays_no_other_call(domain: int) -> None:
+@pytest.mark.parametrize("disturb", ["warnings.resetwarnings()", "warnings.simplefilter('ignore')"])
+def test_a_response_to_a_half_discovered_client_is_retried_and_delays_no_other_call(domain: int, disturb: str) -> None:
+    """The program's own settings of warnings make no difference."""
     program = """
-import threading, time
+import threading, time, warnings
 import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from test_msgs.srv import BasicTypes
@@ -147,6 +149,7 @@ def answer(request):
     return BasicTypes.Response(int64_value=request.int64_value + 1)
 
 service = ConcurrentService(node, BasicTypes, "~/service", answer)
+DISTURB
 # The client sends requests that the service accepts, but wants responses with more than the service offers.
 late = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 half = node.create_client(BasicTypes, service.name, qos_profile=late)
@@ -159,6 +162,7 @@ assert caller.call(BasicTypes.Request(int64_value=2), 5.0).int64_value == 3
 assert time.monotonic() - started < 0.4
 time.sleep(1.0)  # long enough for the service to give up
 """
+    program = program.replace("DISTURB", disturb)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert "/both/service: the answer was not sent: the client could not be reached for 0.5 s" in ended.stderr

@@ -22,8 +22,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 
 from dimos_ros import BlueprintError, BuildError, ModuleCoordinator, autoconnect
+from dimos_ros.coordinator import PRELOAD
 from dimos_ros.coordinator.from_ros_parameters import PARAMETERS
-from dimos_ros.coordinator.preload import PRELOAD
 from dimos_ros.processes.server_process import ForkServer
 from dimos_ros.ros.service_caller import ServiceCaller
 

@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 
 from dimos_ros import BlueprintError, DeclarationError, In, Module, Out, QoS, param, rpc
 from dimos_ros.declaration import reserved
+from dimos_ros.ros.internals import lifecycle_state
 
 
 class Localizer(Module):
@@ -163,7 +164,7 @@ def test_a_callback_that_raises_leaves_the_module_unconfigured_with_its_error(co
     broken = Broken(context=context)
     assert broken.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert broken.trigger_activate() == TransitionCallbackReturn.ERROR
-    assert broken._state_machine.current_state[0] == State.PRIMARY_STATE_UNCONFIGURED
+    assert lifecycle_state(broken)[0] == State.PRIMARY_STATE_UNCONFIGURED
     assert not broken.is_active
     assert broken._host.last_error == "on_activate: RuntimeError: no camera"
     assert broken.out._publisher is None

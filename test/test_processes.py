@@ -24,7 +24,7 @@ pytest.importorskip("rclpy", reason="the fork server imports rclpy")
 from conftest import process_exists, wait_until
 
 from dimos_ros import ClassNotFoundError, ContainerDiedError, DimosError, RequestTimeoutError
-from dimos_ros.coordinator.preload import PRELOAD
+from dimos_ros.coordinator import PRELOAD
 from dimos_ros.processes import supervisor as supervision
 from dimos_ros.processes.channel import ChildEnd, ParentEnd
 from dimos_ros.processes.child import serve

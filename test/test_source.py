@@ -389,7 +389,7 @@ def test_the_help_of_a_field_is_whole_sentences(row: Any) -> None:
         ({"use_sim_time": "perhaps"}, "use_sim_time takes true or false, not 'perhaps'"),
         (
             {"arguments": "{rate: "},
-            "arguments:1: this is no YAML: .*; arguments takes a YAML mapping such as {rate: 20",
+            "arguments:1: this is not YAML: .*; arguments takes a YAML mapping such as {rate: 20",
         ),
         ({"arguments": "20.0"}, "arguments takes a YAML mapping such as {rate: 20.0}, not '20.0'"),
         ({"arguments": "{a: 1, a: 2}"}, "'a' is given twice"),

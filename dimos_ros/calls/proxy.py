@@ -32,8 +32,10 @@ _NO_ARGUMENTS = to_json({ENCODED: True})
 class Caller(Bounds, Protocol):
     """The module that holds a reference: a node whose parameters bound its calls."""
 
-    handle: Any
-    context: Any
+    @property
+    def handle(self) -> Any: ...
+    @property
+    def context(self) -> Any: ...
 
 
 class Method:
@@ -123,7 +125,8 @@ class Proxy:
         """Return the proxy for a module's reference; the module's own parameters bound the calls."""
         # Errors name instances by their class, and a Protocol is not the class of any.
         class_name = "" if reference.is_protocol else reference.target.__name__
-        return cls(module, name, reference.target, class_name=class_name, directory=directory, bounds=module)
+        node: Any = module
+        return cls(node, name, reference.target, class_name=class_name, directory=directory, bounds=module)
 
     @classmethod
     def to_instance(

@@ -20,6 +20,14 @@ from rclpy.node import Node
 
 from dimos_ros.container.fork_guard import leave_fork
 from dimos_ros.ros.errors import Interrupted
+from dimos_ros.ros.internals import (
+    callback_of,
+    drop_callbacks,
+    set_callback,
+    set_sender,
+    unwatch_entities,
+    watch_entities,
+)
 from dimos_ros.ros.responses import send_from_executor
 
 _NO_ANSWER = object()
@@ -65,11 +73,7 @@ class CallbackGuard:
 
     def watch(self, node: Node) -> None:
         """Guard all callbacks that ``node`` has, and those that it is given later."""
-        for kind, (_, found) in _KINDS.items():
-            for entity in list(getattr(node, found)):
-                self._wrap(kind, entity)
-        for kind, (create, _) in _KINDS.items():
-            setattr(node, create, functools.partial(self._create, kind, getattr(node, create)))
+        watch_entities(node, self._wrap)
 
     def release(self, node: Node) -> None:
         """Forget a node that is destroyed, and its callbacks.
@@ -77,29 +81,19 @@ class CallbackGuard:
         A callback is mostly a method of the node, which has the entity as an attribute: a cycle that would
         keep the node until the next collection of garbage.
         """
-        for create, _ in _KINDS.values():
-            node.__dict__.pop(create, None)
+        unwatch_entities(node)
         for entity in list(self._entities):
-            for attribute in ("callback", "_callback", "send_response", "execute"):
-                entity.__dict__.pop(attribute, None)
-
-    def _create(self, kind: str, create: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        entity = create(*args, **options)
-        self._wrap(kind, args[0] if kind == "waitable" else entity)
-        return entity
+            drop_callbacks(entity)
 
     def _wrap(self, kind: str, entity: Any) -> None:
         self._entities.add(entity)
-        if kind == "waitable":
-            entity.execute = self._guarded(entity.execute, type(entity).__name__, None)
-            return
-        callback = entity.callback
+        callback = callback_of(kind, entity)
         if callback is None or hasattr(callback, "guarded"):
             return
-        where = f"{_name_of(callback)} ({_describe(kind, entity)})"
-        entity.callback = self._guarded(callback, where, _NO_ANSWER if kind == "service" else None)
+        where = type(entity).__name__ if kind == "waitable" else f"{_name_of(callback)} ({_describe(kind, entity)})"
+        set_callback(kind, entity, self._guarded(callback, where, _NO_ANSWER if kind == "service" else None))
         if kind == "service":
-            entity.send_response = functools.partial(self._send, entity, where)
+            set_sender(entity, functools.partial(self._send, entity, where))
 
     def _guarded(self, callback: Callable[..., Any], where: str, failed: Any) -> Callable[..., Any]:
         """``callback``, giving ``failed`` instead of raising."""
@@ -165,16 +159,6 @@ class CallbackGuard:
         leave_fork(self.process, error)
         if not isinstance(error, Interrupted):
             self._report(where, error)
-
-
-_KINDS = {
-    "subscription": ("create_subscription", "subscriptions"),
-    "timer": ("create_timer", "timers"),
-    "service": ("create_service", "services"),
-    "guard condition": ("create_guard_condition", "guards"),
-    "waitable": ("add_waitable", "waitables"),
-}
-"""Kinds of entity with a callback: the method of Node that adds one, and the attribute that lists them."""
 
 
 def _name_of(callback: Any) -> str:

@@ -8,63 +8,33 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from rclpy import task
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 
 from dimos_ros.container.fork_guard import leave_fork
 from dimos_ros.ros.errors import Interrupted
+from dimos_ros.ros.internals import (
+    FOREVER,
+    RclError,
+    events_executor_fault,
+    make_events_executor,
+    report_task_errors,
+    warn_once,
+)
 
 T = TypeVar("T")
 
 KINDS = ("events", "single", "multi")
 
-FOREVER = 1e8
-"""Seconds. The EventsExecutor cannot wait without end: see :func:`events_executor_is_sound`."""
-
 DETACH_SECONDS = 1.0
 ERROR_PAUSE = 0.1
 """Seconds to wait after the executor itself failed, so that a lasting failure leaves others the core and the log."""
-
-
-class _Nobody:
-    """A node without anything. The EventsExecutor takes the process down (segmentation fault, in Jazzy and in
-    Kilted) when a task raises while it has exactly one node; it never has with this one."""
-
-    subscriptions = timers = clients = services = waitables = guards = ()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Nothing: a reference to the executor would make a cycle that is never collected."""
-
-
-class _ReportingPool(ThreadPoolExecutor):
-    """Threads of a multi executor. What a task raises is told at once; rclpy would tell with the next message,
-    and never of ``SystemExit``."""
-
-    def __init__(self, threads: int, on_error: Callable[[BaseException], None]) -> None:
-        super().__init__(threads, thread_name_prefix="callbacks")
-        self._on_error = on_error
-
-    def submit(self, work: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
-        """As in the base class, for a task of rclpy."""
-        future = super().submit(work, *arguments, **options)
-        future.add_done_callback(lambda done: self._check(done, work))
-        return future
-
-    def _check(self, done: Future[Any], work: Any) -> None:
-        error = done.exception()
-        if error is not None:
-            work.cancel()  # rclpy takes it for running
-        elif work.done():
-            error = work.exception()
-        if error is not None:
-            self._on_error(error)
 
 
 def make_executor(
@@ -73,17 +43,13 @@ def make_executor(
     """A new executor; ``threads`` is for "multi" alone, None for one a core. Of a multi executor, ``on_error``
     hears of what tasks raise; the others raise it where they are spun."""
     if kind == "events":
-        from rclpy.experimental import EventsExecutor
-
-        executor = EventsExecutor(context=context)
-        executor.add_node(_Nobody())
-        return executor
+        return make_events_executor(context)
     if kind == "multi":
         # With one thread rclpy warns, and a callback that waits for another never ends.
         threads = max(2, threads or os.cpu_count() or 2)
         multi = MultiThreadedExecutor(threads, context=context)
         if on_error is not None:
-            multi._executor = _ReportingPool(threads, on_error)
+            report_task_errors(multi, threads, on_error)
         return multi
     return SingleThreadedExecutor(context=context)
 
@@ -96,31 +62,11 @@ def sound_kind(kind: str, context: Context) -> str:
 
 
 def events_executor_is_sound(context: Context) -> bool:
-    """Whether this rclpy has an EventsExecutor that works, as it is used here.
-
-    Some cannot wait without end: the deadline overflows, and they loop on a core with the interpreter
-    locked. With a deadline, one must run what it was given before, and what another thread gives it while
-    it waits.
-    """
-    try:
-        executor = make_executor("events", context)
-    except (ImportError, AttributeError):
-        return False
-    ran: list[int] = []
-    executor.create_task(ran.append, 1)
-    executor.spin_once(timeout_sec=1.0)
-    woken = task.Future()
-
-    def wake() -> None:
-        ran.append(2)
-        woken.set_result(None)
-
-    waker = threading.Thread(target=executor.create_task, args=(wake,), daemon=True)
-    waker.start()
-    executor.spin_until_future_complete(woken, 1.0)
-    waker.join()
-    executor.shutdown()
-    return ran == [1, 2]
+    """Whether this rclpy has an EventsExecutor that works, as it is used here. Logs what is wrong with one, once."""
+    fault = events_executor_fault(context)
+    if fault:
+        warn_once(f"{fault}; the single-threaded executor is used instead")
+    return not fault
 
 
 class Spinner:
@@ -145,7 +91,7 @@ class Spinner:
         self._jobs: collections.deque[tuple[Future[Any], Callable[[], Any]]] = collections.deque()
         self._given = threading.Event()
         self._stopping = False
-        self._awaited = task.Future()
+        self._awaited: Any = task.Future()
         self._process = os.getpid()
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
@@ -247,7 +193,7 @@ class Spinner:
     def _fail(self, error: BaseException) -> None:
         leave_fork(self._process, error)
         self._report(error)
-        if isinstance(error, (InvalidHandle, _rclpy.RCLError)):
+        if isinstance(error, (InvalidHandle, RclError)):
             time.sleep(ERROR_PAUSE)
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from dimos_ros.ros.internals import keep_handles
 
 
 def leave_fork(process: int, error: BaseException | None = None) -> None:
@@ -45,11 +45,7 @@ class ForkGuard:
 
     def _in_child(self) -> None:
         if self.active and os.getppid() == self._process:
-            _rclpy.Destroyable.destroy_when_not_in_use = _ignore
-
-
-def _ignore(_: Any) -> None:
-    """Destroying an endpoint says goodbye to its peers, and locks what the container may have locked."""
+            keep_handles()
 
 
 def _flush() -> None:

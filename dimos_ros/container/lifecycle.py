@@ -7,12 +7,13 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.node import Node
 
 from dimos_ros.exceptions import ModuleFailedError
+from dimos_ros.ros.internals import lifecycle_state
 
 
 def state_of(node: Node | None) -> str:
     """The label of a node's lifecycle state; "unmanaged" for a plain node, "unloaded" for none."""
     if isinstance(node, LifecycleNode):
-        return str(node._state_machine.current_state[1])
+        return lifecycle_state(node)[1]
     return "unmanaged" if node is not None else "unloaded"
 
 
@@ -39,7 +40,7 @@ def deactivate(node: Node) -> list[str]:
     """Take a managed node to unconfigured, as far as it goes; what went wrong on the way."""
     problems = []
     for state, name in ((State.PRIMARY_STATE_ACTIVE, "deactivate"), (State.PRIMARY_STATE_INACTIVE, "cleanup")):
-        if not isinstance(node, LifecycleNode) or node._state_machine.current_state[0] != state:
+        if not isinstance(node, LifecycleNode) or lifecycle_state(node)[0] != state:
             continue
         try:
             result = getattr(node, f"trigger_{name}")()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+
+from dimos_ros.ros.internals import replace_global_executor, restore_global_executor
 
 
 class _BorrowingExecutor(SingleThreadedExecutor):
@@ -46,13 +47,11 @@ class NestedSpin:
 
     def install(self) -> None:
         """Take the place of rclpy's global executor."""
-        self._original = rclpy.get_global_executor
-        rclpy.get_global_executor = self._executor_of_thread
+        self._original = replace_global_executor(self._executor_of_thread)
 
     def remove(self) -> None:
         """Give it back."""
-        if rclpy.get_global_executor == self._executor_of_thread:
-            rclpy.get_global_executor = self._original
+        restore_global_executor(self._executor_of_thread, self._original)
 
     def _executor_of_thread(self) -> Any:
         if getattr(self._threads, "executor", None) is None:

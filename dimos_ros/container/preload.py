@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Callable, Iterable
 
 from dimos_ros.processes.malloc import keep_freed_memory
+from dimos_ros.ros.internals import warm_logging
 
 MODULES = (
     "asyncio",
@@ -57,7 +58,7 @@ TYPE_SUPPORTS = ("fastrtps_c", "introspection_c")
 """Kinds of type support that the DDS implementation loads when a type is used first."""
 
 
-def preload(more: Iterable[str] = ()) -> list[Callable[[], None]]:
+def preload(more: Iterable[str] = ()) -> list[Callable[[], object]]:
     """Import what containers import, ``more`` of it too, and load the shared libraries that a node maps.
 
     Returns what else can be done while nothing waits; see :func:`dimos_ros.processes.fork_server.main`.
@@ -83,9 +84,3 @@ def preload(more: Iterable[str] = ()) -> list[Callable[[], None]]:
             with contextlib.suppress(OSError):
                 ctypes.CDLL(f"lib{package}__rosidl_typesupport_{kind}.so")
     return [warm_logging]
-
-
-def warm_logging() -> None:
-    """Do what a process's first log message does: look where each module came from, for 20 ms."""
-    with contextlib.suppress(ImportError, AttributeError):  # rclpy's own affair
-        importlib.import_module("rclpy.impl.rcutils_logger").CallerId()

@@ -12,9 +12,9 @@ from dimos_ros.blueprint.blueprint import Blueprint, as_blueprint, autoconnect
 from dimos_ros.blueprint.plan import plan
 from dimos_ros.blueprint.source import BlueprintSource
 from dimos_ros.calls.directory import Directory
+from dimos_ros.coordinator import PRELOAD
 from dimos_ros.coordinator.coordinator_node import CoordinatorNode
 from dimos_ros.coordinator.operations import Operations
-from dimos_ros.coordinator.preload import PRELOAD
 from dimos_ros.coordinator.services import Services
 from dimos_ros.coordinator.settings import Settings
 from dimos_ros.declaration.declared import Declared

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from dimos_ros.coordinator.preload import PRELOAD
+from dimos_ros.coordinator import PRELOAD
 from dimos_ros.processes.server_process import ForkServer
 
 

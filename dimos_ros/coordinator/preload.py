@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 from dimos_ros.container import preload as container
 
-PRELOAD = f"{__name__}:preload"
-
 MODULES = (
     "dimos_ros.blueprint.plan",
     "dimos_ros.coordinator.container_agent",
@@ -17,6 +15,6 @@ MODULES = (
 )
 
 
-def preload() -> list[Callable[[], None]]:
+def preload() -> list[Callable[[], object]]:
     """Import what containers and the planning of blueprints need."""
     return container.preload(MODULES)

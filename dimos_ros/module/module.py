@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     # Composing and checking blueprints works without ROS; only a node needs it.
     if (error.name or "").partition(".")[0] != "rclpy":
         raise
-    LifecycleNode = object
+    LifecycleNode = object  # type: ignore[misc, assignment]
 else:
     from dimos_ros.calls.proxy import Proxy
     from dimos_ros.calls.proxy import close as close_proxy
@@ -79,7 +79,7 @@ class Module(Declared, LifecycleNode, is_base=True):
 
     def __init__(self, node_name: str | None = None, **options: Any) -> None:
         """Create the node. ``options`` are those of ``rclpy.node.Node``, which a container fills in."""
-        if LifecycleNode is object:
+        if not hasattr(LifecycleNode, "destroy_node"):
             raise DimosError(f"{type(self).__name__} cannot run: rclpy is not installed (source the set-up of a ROS 2)")
         interface = type(self).interface()
         self._host: Host = current_host() or LoggingHost(self)

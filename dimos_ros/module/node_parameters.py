@@ -16,18 +16,21 @@ from rclpy.parameter import Parameter as RosParameter
 
 from dimos_ros.declaration.interface import REQUIRED, Parameter, Reference
 from dimos_ros.exceptions import BlueprintError
+from dimos_ros.ros.internals import parameter_override
 
 
 class ParameterNode(Protocol):
     """A module as this file sees it: a node with parameters, and the values that its attributes show."""
 
     _parameter_values: dict[str, Any]
-    _parameter_overrides: dict[str, RosParameter]
 
     def _parameters_changed(self, changed: Mapping[str, Any]) -> None: ...
     def get_name(self) -> str: ...
     def get_fully_qualified_name(self) -> str: ...
-    def declare_parameter(self, name: str, value: Any, descriptor: ParameterDescriptor) -> Any: ...
+    def declare_parameter(
+        self, name: str, value: Any, descriptor: ParameterDescriptor, ignore_override: bool = False
+    ) -> Any: ...
+    def undeclare_parameter(self, name: str) -> None: ...
     def set_descriptor(self, name: str, descriptor: ParameterDescriptor) -> Any: ...
     def set_parameters(self, parameter_list: list[RosParameter]) -> list[SetParametersResult]: ...
     def add_on_set_parameters_callback(self, callback: Any) -> None: ...
@@ -147,7 +150,7 @@ def _declare_one(module: ParameterNode, parameter: Parameter) -> Any:
     if parameter.optional:
         return module.declare_parameter(parameter.name, to_ros(parameter, parameter.default), descriptor).value
     ros_type = RosParameter.Type(_TYPES[parameter.kind])
-    given = module._parameter_overrides.get(parameter.name)
+    given = parameter_override(module, parameter.name)
     if given is not None and not _is_empty(given.value):
         return module.declare_parameter(parameter.name, ros_type, descriptor).value
     if given is None and parameter.default is REQUIRED:
@@ -164,9 +167,8 @@ def _declare_empty(
     module: ParameterNode, name: str, ros_type: RosParameter.Type, descriptor: ParameterDescriptor
 ) -> None:
     """Declare a parameter whose value is an empty list: rclpy tells a type from the value, and this has none."""
-    module._parameter_overrides.pop(name, None)
     read_only, descriptor.read_only = descriptor.read_only, False
-    module.declare_parameter(name, ros_type, descriptor)
+    module.declare_parameter(name, ros_type, descriptor, ignore_override=True)
     module.set_parameters([RosParameter(name, ros_type, [])])
     descriptor.type, descriptor.read_only = ros_type.value, read_only
     module.set_descriptor(name, descriptor)

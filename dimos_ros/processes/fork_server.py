@@ -41,7 +41,7 @@ def main(descriptor: int, preload: str) -> None:
     # Looking for garbage takes a sixth of the imports' time, and hardly finds any.
     gc.disable()
     module, _, name = preload.partition(":")
-    later: Iterable[Callable[[], None]] = getattr(importlib.import_module(module), name)()
+    later: Iterable[Callable[[], object]] = getattr(importlib.import_module(module), name)()
     # What is there now is never collected, so that its pages stay shared with the children.
     gc.freeze()
     gc.enable()
@@ -50,7 +50,7 @@ def main(descriptor: int, preload: str) -> None:
 
 
 class _Server:
-    def __init__(self, connection: socket.socket, later: list[Callable[[], None]]) -> None:
+    def __init__(self, connection: socket.socket, later: list[Callable[[], object]]) -> None:
         self._connection = connection
         self._children: set[int] = set()
         self._later = later

@@ -8,18 +8,18 @@ on its way, and a callback that sleeps delays nobody.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
-from rclpy.node import Node
+from rclpy.exceptions import InvalidHandle
 from rclpy.qos import QoSProfile
-from rclpy.type_support import check_is_valid_srv_type
 
 from dimos_ros.processes.at_exit import close_at_exit
 from dimos_ros.processes.threads import CachedThreads
+from dimos_ros.ros.internals import RclError, ServiceHandle
 from dimos_ros.ros.responses import send
 
 SERVICE_QOS = QoSProfile(depth=200)
@@ -40,31 +40,21 @@ class ConcurrentService:
 
     def __init__(
         self,
-        node: Node,
+        node: Any,
         srv_type: Any,
         name: str,
         callback: Callable[[Any], Any],
         on_error: Callable[[BaseException], Any] | None = None,
         threads: CachedThreads | None = None,
     ) -> None:
-        check_is_valid_srv_type(srv_type)
-        self._srv_type = srv_type
         self._response_type = srv_type.Response
         self._callback = callback
         self._on_error = on_error or (lambda error: srv_type.Response())
         self._logger = node.get_logger()
         self._threads = threads or CachedThreads(f"service {name}")
         self._owns_threads = threads is None
-        context = node.context.handle
-        with node.handle, context:
-            self._service = _rclpy.Service(node.handle, srv_type, name, SERVICE_QOS.get_c_qos_profile())
-            self._wake = _rclpy.GuardCondition(context)
-            self._wait_set = _rclpy.WaitSet(0, 1, 0, 0, 1, 0, context)
-        # In use until it is closed, rather than for each wait anew: nothing is destroyed under a wait.
-        self._handles: tuple[Any, ...] = (self._service, self._wake, self._wait_set)
-        for handle in self._handles:
-            handle.__enter__()
-        self.name = str(self._service.name)
+        self._service = ServiceHandle(node, srv_type, name, SERVICE_QOS)
+        self.name = self._service.name
         """The full service name."""
         self._closing = False
         self._left = threading.Event()
@@ -76,21 +66,15 @@ class ConcurrentService:
         """Take no more requests. Callbacks that run go on; their answers are dropped."""
         self._forget_exit()
         self._stop()
-        handles, self._handles = self._handles, ()
-        if self._left.wait(timeout):  # else somebody still waits on them
-            for handle in handles:
-                handle.__exit__(None, None, None)
-                handle.destroy_when_not_in_use()
+        if self._left.wait(timeout):  # else a thread still waits on it
+            self._service.release()
         if self._owns_threads:
             self._threads.close()
 
     def _stop(self) -> None:
         self._closing = True
-        try:
-            with self._wake:
-                self._wake.trigger_guard_condition()
-        except _rclpy.InvalidHandle:
-            pass  # closed before
+        with contextlib.suppress(InvalidHandle):  # closed before
+            self._service.wake()
 
     def _serve(self) -> None:
         received = self._receive()
@@ -108,8 +92,8 @@ class ConcurrentService:
             self._logger.error(f"{self.name}: {traceback.format_exc()}")
             response = self._on_error(error)
         try:
-            send(self._service, response, header.request_id)
-        except _rclpy.InvalidHandle:
+            send(self._service.entity, response, header.request_id)
+        except InvalidHandle:
             pass  # closed meanwhile: there is nobody left to answer for
         except Exception as error:
             self._logger.warning(f"{self.name}: the answer was not sent: {error}")
@@ -124,20 +108,17 @@ class ConcurrentService:
 
     def _receive_one(self) -> tuple[Any, Any] | None:
         """Wait until something comes: a request, None where it was something else."""
-        self._wait_set.clear_entities()
-        index = self._wait_set.add_service(self._service)
-        self._wait_set.add_guard_condition(self._wake)
         try:
-            self._wait_set.wait(-1)
-        except _rclpy.RCLError as error:
+            is_ready = self._service.wait()
+        except RclError as error:
             if not self._closing:
                 self._logger.warning(f"{self.name}: waiting for requests failed: {error}")
                 self._left.wait(RETRY_SECONDS)
             return None
-        if self._closing or not self._wait_set.is_ready("service", index):
+        if self._closing or not is_ready:
             return None
         try:
-            request, header = self._service.service_take_request(self._srv_type.Request)
+            request, header = self._service.take()
         except Exception as error:  # such as text that is not UTF-8
             self._logger.warning(f"{self.name}: a request was dropped: {error}")
             return None

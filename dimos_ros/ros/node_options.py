@@ -9,7 +9,6 @@ the calling thread constructs.
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from dimos_ros.ros.errors import log_raised
+from dimos_ros.ros.internals import Construct, wrap_construction
 
 
 class Host(Protocol):
@@ -93,7 +93,7 @@ _pending = threading.local()
 @contextlib.contextmanager
 def applied(options: NodeOptions) -> Iterator[None]:
     """Within this, the first node that this thread constructs takes ``options``."""
-    _install()
+    wrap_construction(_construct)
     _pending.options = _pending.host_options = options
     try:
         yield
@@ -121,23 +121,14 @@ def merged(options: NodeOptions, given: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _install() -> None:
-    """Make ``Node.__init__`` look for options. Once a process: rclpy has no other place to add any."""
-    original = Node.__init__
-    if getattr(original, "takes_options", False):
+def _construct(construct: Construct, node: Node, node_name: str, given: dict[str, Any]) -> None:
+    """Construct a node of this process, with the options that its thread is to apply, if any."""
+    options = getattr(_pending, "options", None)
+    if options is None:
+        construct(node, node_name, **given)
         return
-
-    @functools.wraps(original)
-    def construct(self: Node, node_name: str, **given: Any) -> None:
-        options = getattr(_pending, "options", None)
-        if options is None:
-            original(self, node_name, **given)
-        else:
-            _pending.options = None
-            options.node = self
-            original(self, node_name, **merged(options, given))
-            if options.created is not None:
-                options.created(self)
-
-    construct.takes_options = True  # type: ignore[attr-defined]
-    Node.__init__ = construct
+    _pending.options = None
+    options.node = node
+    construct(node, node_name, **merged(options, given))
+    if options.created is not None:
+        options.created(node)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from typing import Any
 
-from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.exceptions import InvalidHandle
 from rclpy.logging import get_logger
+
+from dimos_ros.ros.internals import RclError, is_sent
 
 SECONDS = 5.0
 """How long to try: an announcement that was lost is sent again every 3 s."""
@@ -21,29 +22,13 @@ PAUSE = 0.05
 """Seconds before the second try; twice as long before each later one. A try that fails holds the interpreter lock for
 0.1 s."""
 
-# An error is the only form in which this warning reaches who sent the response.
-warnings.filterwarnings("error", "failed to send response", RuntimeWarning, __name__)
-
-
-def is_sent(service: Any, response: Any, request_id: Any) -> bool:
-    """Send a response. False where the client's end for responses is not known yet. Raises as rclpy does.
-
-    ``service`` is the handle of rclpy's implementation, ``request_id`` of the request's header.
-    """
-    try:
-        with service:
-            service.service_send_response(response, request_id)
-    except SystemError as error:
-        # rclpy returns as if the warning were none.
-        if isinstance(error.__cause__, RuntimeWarning):
-            return False
-        raise
-    return True
-
 
 def send(service: Any, response: Any, request_id: Any) -> None:
     """Send a response, as soon as its client is known whole. Raises TimeoutError after :data:`SECONDS`, else as
-    rclpy does."""
+    rclpy does.
+
+    ``service`` is the handle of rclpy's service, ``request_id`` of the request's header.
+    """
     deadline, pause = time.monotonic() + SECONDS, PAUSE
     while not is_sent(service, response, request_id):
         if time.monotonic() + pause > deadline:
@@ -58,9 +43,9 @@ def send_from_executor(service: Any, response: Any, request_id: Any) -> None:
     def go_on() -> None:
         try:
             send(service, response, request_id)
-        except _rclpy.InvalidHandle:
+        except InvalidHandle:
             pass  # the service was destroyed meanwhile
-        except (TimeoutError, _rclpy.RCLError) as error:
+        except (TimeoutError, RclError) as error:
             get_logger(name.strip("/").replace("/", ".")).warning(f"a response was not sent: {error}")
 
     if not is_sent(service, response, request_id):

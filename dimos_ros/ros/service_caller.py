@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
-from rclpy.node import Node
-from rclpy.type_support import check_is_valid_srv_type
+from rclpy.exceptions import InvalidHandle
 
 from dimos_ros.processes.at_exit import close_at_exit
 from dimos_ros.ros.concurrent_service import SERVICE_QOS
+from dimos_ros.ros.internals import ClientHandle, RclError
 
 CHECK_SECONDS = 0.5
 """How often a call under way looks whether its server is still there."""
@@ -43,25 +42,16 @@ class _Pending:
 class ServiceCaller:
     """Calls of one service from ``node``; ``name`` is resolved as for any client. Close it before the node."""
 
-    def __init__(self, node: Node, srv_type: Any, name: str) -> None:
-        check_is_valid_srv_type(srv_type)
-        self._response_type = srv_type.Response
+    def __init__(self, node: Any, srv_type: Any, name: str) -> None:
         self._node = node
-        context = node.context.handle
-        with node.handle, context:
-            self._client = _rclpy.Client(node.handle, srv_type, name, SERVICE_QOS.get_c_qos_profile())
-            self._interrupt = _rclpy.GuardCondition(context)
-            self._wait_set = _rclpy.WaitSet(0, 1, 0, 1, 0, 0, context)
-        # In use until it is closed, rather than for each call anew: nothing is destroyed under a wait.
-        self._handles: tuple[Any, ...] = (self._client, self._interrupt, self._wait_set)
-        for handle in self._handles:
-            handle.__enter__()
-        self.name = str(self._client.service_name)
+        self._client = ClientHandle(node, srv_type, name, SERVICE_QOS)
+        self.name = self._client.name
         """The full service name."""
         self._lock = threading.Lock()
         self._receiving = threading.Lock()
         self._pending: dict[int, _Pending] = {}
         self._closed: Exception | None = None
+        self._released = False
         node.context.on_shutdown(self._shut_down)
         self._forget_exit = close_at_exit(self)
 
@@ -75,8 +65,8 @@ class ServiceCaller:
         """Whether the graph has a server now. It keeps one that was killed for up to 20 s."""
         with self._lock:
             try:
-                return self._closed is None and bool(self._client.service_server_is_available())
-            except _rclpy.RCLError:
+                return self._closed is None and self._client.has_server()
+            except RclError:
                 return False
 
     @property
@@ -91,7 +81,7 @@ class ServiceCaller:
         with self._lock:
             try:
                 return self._closed is None and self._node.count_services(self.name) > 0
-            except (_rclpy.RCLError, _rclpy.InvalidHandle):
+            except (RclError, InvalidHandle):
                 return False
 
     def wait_for_service(self, timeout: float, keep_waiting: Callable[[], bool] | None = None) -> bool:
@@ -158,22 +148,20 @@ class ServiceCaller:
                 pending.error, pending.done = error, True
                 pending.wake_up()
             if waiting:
-                self._interrupt.trigger_guard_condition()
+                self._client.wake()
 
     def close(self) -> None:
         """End what is under way and give the client back."""
         self._forget_exit()
         with self._lock:
-            if not self._handles:
+            if self._released:
                 return
-            handles, self._handles = self._handles, ()
+            self._released = True
             self._closed = self._closed or ConnectionError("the client was closed")
         self.fail(self._closed)
         # Whoever waits leaves the wait now; what is waited on must not be destroyed before.
         if self._receiving.acquire(timeout=CHECK_SECONDS):
-            for handle in handles:
-                handle.__exit__(None, None, None)
-                handle.destroy_when_not_in_use()
+            self._client.release()
 
     def _shut_down(self) -> None:
         self._closed = self._closed or ConnectionError("the ROS context was shut down")
@@ -184,7 +172,7 @@ class ServiceCaller:
         with self._lock:
             if self._closed is not None:
                 raise self._closed
-            sequence = int(self._client.send_request(request))
+            sequence = self._client.send(request)
             self._pending[sequence] = pending
         return sequence
 
@@ -200,33 +188,29 @@ class ServiceCaller:
 
     def _receive_until(self, own: _Pending, deadline: float) -> None:
         """Take answers, whoever's they are, until ``own`` is done or its time is over."""
-        wait_set, client = self._wait_set, self._client
+        client = self._client
         try:
             while not own.done:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return
-                wait_set.clear_entities()
-                index = wait_set.add_client(client)
-                wait_set.add_guard_condition(self._interrupt)
-                wait_set.wait(int(left * 1e9) + 1)
-                if wait_set.is_ready("client", index):
+                if client.wait(int(left * 1e9) + 1):
                     self._take()
-        except _rclpy.RCLError as error:
+        except RclError as error:
             raise self._closed or ConnectionError(f"waiting for the answer failed: {error}") from None
 
     def _take(self) -> None:
         try:
-            header, response = self._client.take_response(self._response_type)
-        except _rclpy.RCLError:
+            sequence, response = self._client.take()
+        except RclError:
             raise
         except Exception as error:  # such as text that is not UTF-8; whose it was is lost with it
             self._node.get_logger().warning(f"{self.name}: an answer was dropped: {error}")
             return
-        if header is None:
+        if sequence is None:
             return
         with self._lock:
-            pending = self._pending.get(header.request_id.sequence_number)
+            pending = self._pending.get(sequence)
             if pending is not None and not pending.done:
                 pending.response, pending.done = response, True
                 pending.wake_up()
