@@ -10,7 +10,6 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 from dimos_ros.processes.channel import ChildEnd, send_last_words
@@ -58,4 +57,8 @@ def serve(channel: ChildEnd, close: Callable[[], None]) -> int:
 def name_process(name: str) -> None:
     """Set the name that process lists show for this process."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text(name[:SHOWN])
+        file = os.open("/proc/self/comm", os.O_WRONLY)
+        try:
+            os.write(file, name.encode()[:SHOWN])
+        finally:
+            os.close(file)
