@@ -162,6 +162,8 @@ class ParentEnd:
         if not self._closing:
             _log.debug("%s: the control channel ended: %s", self.name, reason)
             self._guarded("on_closed", self._on_closed, reason)
+        # The listeners know the process, which knows this: without the circle, memory is free at once.
+        self._on_event = self._on_closed = _ignore
 
     def _receive(self, line: bytes) -> None:
         try:
@@ -269,6 +271,10 @@ class ChildEnd:
         data = json.dumps(message).encode() + b"\n"
         with self._lock, contextlib.suppress(OSError):
             self._connection.sendall(data)
+
+
+def _ignore(_: Any) -> None:
+    """Hear nothing: the channel has ended."""
 
 
 def send_last_words(connection: socket.socket, error: BaseException) -> None:

@@ -34,11 +34,14 @@ class _RosHandler(logging.Handler):
 
 
 def log_to_ros(name: str) -> None:
-    """Have this package's log appear under an rclpy logger of that name, in the process that calls."""
+    """Have this package's log appear under an rclpy logger of that name, in the process that calls.
+
+    The level is the one that the rclpy logger has now. What it does not show is not even made into a record.
+    """
     logger = logging.getLogger(PACKAGE)
     for handler in list(logger.handlers):
         if isinstance(handler, _RosHandler):
             logger.removeHandler(handler)
     logger.addHandler(_RosHandler(name))
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(int(get_logger(name).get_effective_level()))
     logger.propagate = False
