@@ -155,5 +155,9 @@ def broken() -> Blueprint:
     raise RuntimeError("the arm is missing")
 
 
+def leaving() -> Blueprint:
+    raise SystemExit("no licence for this arm")
+
+
 def forgetful() -> None:
     robot.namespace("a")

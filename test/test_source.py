@@ -123,6 +123,7 @@ def test_robots_are_copies_or_go_to_a_function_that_takes_them() -> None:
             BlueprintError,
             r"raised RuntimeError: the arm is missing \(.*blueprint_modules.py, line \d+\)",
         ),
+        ("blueprint_modules:leaving", BlueprintError, "raised SystemExit: no licence for this arm"),
         ("blueprint_modules:forgetful", BlueprintError, "returned None, which is not a Blueprint; return autoconnect"),
         ("blueprint_modules:arm", BlueprintError, "blueprint_modules:arm needs joints"),
         ("x" * 10_000, ClassNotFoundError, "is not an import path"),

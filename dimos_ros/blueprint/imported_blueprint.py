@@ -44,7 +44,9 @@ def blueprint_of(path: str, arguments: Mapping[str, Any], robots: Sequence[str] 
         made = found(**bound)
     except DimosError as error:
         raise BlueprintError(f"{path}: {error}") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() in a blueprint function is an error of the blueprint
         raise BlueprintError(f"{path} raised {type(error).__name__}: {error}{_line(error)}") from error
     if not isinstance(made, Blueprint):
         if inspect.iscoroutine(made):
@@ -53,7 +55,7 @@ def blueprint_of(path: str, arguments: Mapping[str, Any], robots: Sequence[str] 
     return made, takes_robots and bool(robots)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     entry = error.__traceback__
     while entry is not None and entry.tb_next is not None:
         entry = entry.tb_next

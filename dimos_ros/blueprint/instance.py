@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 from dimos_ros.declaration.interface import Direction
 from dimos_ros.declaration.qos import QoS
 from dimos_ros.loading.load_request import LoadRequest
-from dimos_ros.loading.values import FrozenMap
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import absolute, join
 
@@ -43,33 +43,42 @@ class PlannedStream:
 class Instance:
     """One module of the plan.
 
-    ``bases`` are the import paths of its class and of the Module classes above it; a reference may ask for any of
-    them. ``container`` is the full node name of its container. ``references`` gives the full node name of each
-    reference's target, ``""`` for none. Instances start by ``stage``, 0 first: a target before the modules that
-    refer to it.
+    ``bases`` are the import paths of its class, its own first, and of the Module classes above it; a reference may ask
+    for any of them. ``container`` is the full node name of its container. ``reference_names`` are the parameters of the
+    request that name the targets of references. Instances start by ``stage``, 0 first: a target before the modules
+    that refer to it.
     """
 
-    key: InstanceKey
     class_name: str
-    class_path: str
     bases: tuple[str, ...]
     summary: str
     container: str
     request: LoadRequest
     streams: tuple[PlannedStream, ...]
-    references: Mapping[str, str]
+    reference_names: tuple[str, ...]
     calls: tuple[str, ...]
     stage: int = 0
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.references, FrozenMap):
-            object.__setattr__(self, "references", FrozenMap(self.references))
+    @functools.cached_property
+    def key(self) -> InstanceKey:
+        """The identity: namespace and node name of the request."""
+        return InstanceKey(self.request.node_namespace, self.request.node_name)
+
+    @property
+    def class_path(self) -> str:
+        """The import path of the class."""
+        return self.bases[0]
+
+    @property
+    def references(self) -> dict[str, str]:
+        """The full node name of each reference's target, ``""`` for none."""
+        return {name: str(self.request.parameters[name]) for name in self.reference_names}
 
     def __str__(self) -> str:
         return f"{self.key} ({self.class_name})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the instance as data that JSON holds without loss."""
+        """Return the instance as data that JSON holds without loss, and what follows from it for people."""
         return {
             "key": {"namespace": self.key.namespace, "name": self.key.name},
             "class_name": self.class_name,
@@ -79,7 +88,7 @@ class Instance:
             "container": self.container,
             "request": self.request.to_dict(),
             "streams": [asdict(stream) for stream in self.streams],
-            "references": dict(self.references),
+            "references": self.references,
             "calls": list(self.calls),
             "stage": self.stage,
         }
@@ -88,12 +97,13 @@ class Instance:
     def from_dict(cls, data: Mapping[str, Any]) -> Instance:
         """Return the instance that :meth:`to_dict` wrote."""
         return cls(
-            **{
-                **data,
-                "key": InstanceKey(**data["key"]),
-                "bases": tuple(data["bases"]),
-                "request": LoadRequest.from_dict(data["request"]),
-                "streams": tuple(PlannedStream.from_dict(stream) for stream in data["streams"]),
-                "calls": tuple(data["calls"]),
-            }
+            class_name=data["class_name"],
+            bases=tuple(data["bases"]),
+            summary=data["summary"],
+            container=data["container"],
+            request=LoadRequest.from_dict(data["request"]),
+            streams=tuple(PlannedStream.from_dict(stream) for stream in data["streams"]),
+            reference_names=tuple(data["references"]),
+            calls=tuple(data["calls"]),
+            stage=data["stage"],
         )

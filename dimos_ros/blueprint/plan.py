@@ -171,15 +171,13 @@ def _instance(
         for name, stream in module.interface().streams.items()
     )
     return Instance(
-        key=entry.key,
         class_name=module.__name__,
-        class_path=path_of(module),
         bases=bases,
         summary=summary_of(module),
         container=container_of(entry.key, entry.dedicated),
         request=request,
         streams=streams,
-        references=references,
+        reference_names=tuple(references),
         calls=calls,
         stage=stage,
     )

@@ -11,7 +11,6 @@ from dimos_ros.blueprint.plan import Plan
 from dimos_ros.declaration.declared import Declared, summary_of
 from dimos_ros.exceptions import BlueprintError
 from dimos_ros.loading.load_request import LoadRequest
-from dimos_ros.naming.import_path import path_of
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import absolute, node_name_of, normalize_namespace
 
@@ -28,15 +27,13 @@ def plan_load_request(request: LoadRequest, node_class: type, running: Iterable[
     return Plan(
         (
             Instance(
-                key=key,
                 class_name=node_class.__name__,
-                class_path=path_of(node_class),
                 bases=base_paths(node_class),
                 summary=summary_of(node_class),
                 container=container_of(key, dedicated=bool(getattr(node_class, "dedicated", False))),
                 request=replace(request, node_name=key.name, node_namespace=absolute(key.namespace)),
                 streams=(),
-                references={},
+                reference_names=(),
                 calls=tuple(node_class.interface().calls) if issubclass(node_class, Declared) else (),
             ),
         )
