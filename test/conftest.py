@@ -1,4 +1,4 @@
-"""What tests share: a ROS domain of their own, and waiting for conditions."""
+"""Fixtures that tests share: a ROS domain per test, waiting for conditions, coordinators, containers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dimos_ros.transport.leftovers import remove_segments
 from dimos_ros.transport.profiles import SHARED_MEMORY
 
 SEGMENTS = pytest.StashKey[set[str]]()
-"""Segments of shared memory that there are when the tests start."""
+"""Segments of shared memory that exist when the tests start."""
 
 HANG_SECONDS = 400
-"""Several times what the slowest test takes on a slow machine."""
+"""Seconds until a test counts as hanging: several times the slowest test's duration on a slow machine."""
 
 
 FAST = (
@@ -49,7 +49,7 @@ FAST = (
     "test_selection.py",
     "test_source.py",
     "test_stop_signals.py",
-    # The same with processes and ROS around it: one test of each room that has them.
+    # One test of each room that needs processes and ROS.
     "test_calls_service.py::test_a_callback_that_blocks_delays_no_other",
     "test_container_manager.py::test_run_gives_what_the_function_gives_in_the_nodes_thread",
     "test_coordinator.py::test_two_robots_from_the_same_classes_do_not_meet",
@@ -63,8 +63,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--container",
         metavar="NAME",
-        help="full node name of a running container to put to the conformance tests, with test/container_nodes.py "
-        "loadable in it; without, they start their own",
+        help="full node name of a running container for the conformance tests, which must be able to load "
+        "test/container_nodes.py; by default the tests start a container of this package",
     )
     parser.addoption(
         "--container-arguments",
@@ -93,12 +93,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What killed processes leave in shared memory goes, once all workers are done."""
+    """Remove the shared memory that killed processes left, once all workers are done."""
     if not hasattr(session.config, "workerinput"):
         remove_segments(_segments() - session.config.stash[SEGMENTS])
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # after all else that is said
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # so that this section comes after all others
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """Name the tests that passed only when they were run again: a green run hides that they are unreliable."""
     result = yield
@@ -119,7 +119,7 @@ def _segments() -> set[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """A test that hangs shows where, and ends its worker; the others run on."""
+    """Print the tracebacks of a test that hangs and end its worker, so that the other tests go on."""
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
     try:
         return (yield)
@@ -161,12 +161,12 @@ def context(domain: int) -> Iterator[Any]:
 
 @pytest.fixture
 def wait_for() -> Callable[..., Any]:
-    """Waits until a condition holds and returns what it gave: ``wait_for(lambda: x.ready, timeout=5)``."""
+    """A function that waits for a condition and returns its true value: ``wait_for(lambda: x.ready, timeout=5)``."""
     return wait_until
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 15.0, what: str = "") -> Any:
-    """The first true value of ``condition()``; fails the test after ``timeout`` seconds."""
+    """Return the first true value of ``condition()``. Fail the test after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -179,7 +179,7 @@ def wait_until(condition: Callable[[], Any], timeout: float = 15.0, what: str = 
 
 @pytest.fixture
 def build(domain: int) -> Iterator[Callable[..., Any]]:
-    """Builds coordinators that are stopped at the end, and checks that they leave no process."""
+    """A function that builds coordinators. They are stopped at the end and must leave no process."""
     from dimos_ros import ModuleCoordinator
 
     built: list[ModuleCoordinator] = []
@@ -198,7 +198,7 @@ def build(domain: int) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="module")
 def container(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
-    """A running container for all tests of a file: its name, and its domain or None for that of the environment."""
+    """A running container for all tests of a file: its name and its domain, None for the environment's domain."""
     given = request.config.getoption("--container")
     if given:
         yield given, None
@@ -225,7 +225,7 @@ def container_client(container: tuple[str, Any]) -> Iterator[Any]:
 
 @pytest.fixture
 def client(container_client: Any) -> Iterator[Any]:
-    """A client of that container, which is empty before and after."""
+    """A client of the container, which has no nodes before and after the test."""
     container_client.unload_all()
     yield container_client
     container_client.unload_all()
@@ -233,14 +233,14 @@ def client(container_client: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def ours(request: pytest.FixtureRequest) -> None:
-    """Skips a test that has to start the container itself, where another one is put to the tests."""
+    """Skip a test that must start a container itself, if ``--container`` names another container to test."""
     if request.config.getoption("--container"):
-        pytest.skip("this starts a container of its own, and --container names another one")
+        pytest.skip("this test starts its own container, but --container names another one")
 
 
 @pytest.fixture
 def fresh_client(domain: int, tmp_path: Path, ours: None) -> Iterator[Any]:
-    """A client of a container that has loaded nothing yet."""
+    """A client of a new container, which has not loaded any node."""
     from container_client import ContainerClient, ContainerProcess
 
     with ContainerProcess(tmp_path) as process, ContainerClient(process.name) as client:
@@ -248,11 +248,11 @@ def fresh_client(domain: int, tmp_path: Path, ours: None) -> Iterator[Any]:
         yield client
 
 
-def seen_by_somebody_new(domain: int, fault: Callable[[Any], object], tries: int = 6, seconds: float = 8.0) -> object:
-    """What a node that is new to the graph finds wrong with it; None where there is one for which all is right.
+def fault_for_new_node(domain: int, fault: Callable[[Any], object], tries: int = 6, seconds: float = 8.0) -> object:
+    """Return the fault that every new node finds in the graph; None as soon as one new node finds no fault.
 
-    ``fault(node)`` is what is left over or is missing, or None. What others remember may be out of date; something
-    that is really left over is there for every newcomer, so that one for whom it is not there settles it.
+    ``fault(node)`` returns what is left over or missing, or None. Nodes that have run for a while may remember
+    endpoints that are gone. An endpoint that is really left over is seen by every new node.
     """
     import rclpy
 
@@ -276,12 +276,12 @@ def seen_by_somebody_new(domain: int, fault: Callable[[Any], object], tries: int
 
 @pytest.fixture
 def project_path() -> Path:
-    """The root of the repository."""
+    """The root folder of the repository."""
     return Path(__file__).resolve().parent.parent
 
 
 def process_exists(pid: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
+    """Return whether a process runs. A zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -289,5 +289,5 @@ def process_exists(pid: int) -> bool:
 
 
 def environment_with(**changes: str) -> dict[str, str]:
-    """The environment of this process with changes."""
+    """Return the environment variables of this process with changes."""
     return {**os.environ, **changes}

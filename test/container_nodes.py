@@ -18,7 +18,7 @@ from std_srvs.srv import SetBool, Trigger
 
 
 class Talker(Node):
-    """Publishes on ``chatter`` and answers on ``ping``, as any tutorial's node does."""
+    """A node like one of a tutorial: it publishes on ``chatter`` and answers on ``ping``."""
 
     def __init__(self) -> None:
         super().__init__("talker")
@@ -38,14 +38,14 @@ class Talker(Node):
 
 
 class Rooted(Node):
-    """A class with a namespace of its own."""
+    """A node whose class sets a namespace."""
 
     def __init__(self) -> None:
         super().__init__("rooted", namespace="/of_the_class")
 
 
 class Witness(Node):
-    """Keeps what its parameters were while the constructor ran, as the parameter ``seen``."""
+    """A node that keeps the types of its parameters in its constructor, as the parameter ``seen``."""
 
     NAMES = ("a_bool", "an_int", "a_double", "a_string", "bytes", "bools", "ints", "doubles", "strings")
 
@@ -56,7 +56,7 @@ class Witness(Node):
 
 
 class Slow(Node):
-    """Its constructor takes ``delay`` seconds, in steps or, if ``in_c``, in one call."""
+    """A node whose constructor takes ``delay`` seconds, in short steps or, if ``in_c``, in one call of C code."""
 
     def __init__(self) -> None:
         super().__init__("slow")
@@ -68,7 +68,7 @@ class Slow(Node):
 
 
 class HalfMade(Node):
-    """Its constructor raises when it has made endpoints; ``how`` says what."""
+    """A node whose constructor fails after it has made endpoints; ``how`` says in which way."""
 
     def __init__(self) -> None:
         super().__init__("half_made")
@@ -89,7 +89,7 @@ class HalfMade(Node):
 
 
 class Unruly(Node):
-    """Does what it is told on ``~/order``, in the callback, or in its destructor if told ``destructor ...``."""
+    """A node that obeys orders on ``~/order``, in the callback; an order ``destructor ...`` in ``destroy_node``."""
 
     def __init__(self) -> None:
         super().__init__("unruly")
@@ -175,7 +175,7 @@ class Ten(Node):
 
 
 class Managed(LifecycleNode):
-    """A managed node that writes to the file ``record`` what of it is called; ``hang_in`` hangs."""
+    """A managed node that writes each call of a callback to the file ``record``, and hangs in callback ``hang_in``."""
 
     def __init__(self) -> None:
         super().__init__("managed")
@@ -207,7 +207,7 @@ class Managed(LifecycleNode):
 
 
 class Threaded(Node):
-    """Has a thread that publishes while rclpy.ok()."""
+    """A node with a thread that publishes while rclpy.ok()."""
 
     def __init__(self) -> None:
         super().__init__("threaded")
@@ -226,7 +226,7 @@ class Threaded(Node):
 
 
 class Asking(Node):
-    """Waits for a service's answer in its constructor and in a callback, with rclpy's own spin."""
+    """A node that waits for a service's answer in its constructor and in a callback, with rclpy's spin functions."""
 
     def __init__(self) -> None:
         super().__init__("asking")
@@ -240,14 +240,14 @@ class Asking(Node):
 
     def ask(self) -> str:
         if not self.client.wait_for_service(5.0):
-            raise TimeoutError("nobody to ask")
+            raise TimeoutError("no server of /asked/ping within 5 s")
         future = self.client.call_async(Trigger.Request())
         rclpy.spin_until_future_complete(self, future, timeout_sec=5.0)
         return str(future.result().message)
 
 
 class WithHelper(Node):
-    """Makes another node beside itself."""
+    """A node that makes a second node."""
 
     def __init__(self) -> None:
         super().__init__("with_helper")
@@ -259,11 +259,11 @@ class WithHelper(Node):
 
 
 class NeedsArguments(Node):
-    """Cannot be called without arguments, as a container does."""
+    """A node whose class needs arguments. A container passes none."""
 
     def __init__(self, name: str, camera: str) -> None:
         super().__init__(name)
 
 
 class NotANode:
-    """No node at all."""
+    """A class that is not a node."""

@@ -20,7 +20,7 @@ from dimos_ros.module import In, Module, Out
 
 
 class Plain(Node):
-    """What most nodes are: endpoints whose callbacks are methods."""
+    """A typical node: endpoints whose callbacks are methods."""
 
     def __init__(self) -> None:
         super().__init__("plain")
@@ -41,7 +41,7 @@ class Plain(Node):
 
 
 class Modular(Module):
-    """A module."""
+    """A module with two streams."""
 
     scan: In[String]
     map: Out[String]
@@ -50,14 +50,17 @@ class Modular(Module):
 
 
 def request(node_class: type, **fields: Any) -> LoadRequest:
-    """The load request of a class; fields are those of the ROS message."""
+    """Return the load request of a class. ``fields`` are fields of the ROS message."""
     path = f"{node_class.__module__}:{node_class.__name__}"
     return from_message(LoadNode.Request(package_name=node_class.__module__, plugin_name=path, **fields))
 
 
 @pytest.fixture
 def make(context: Any) -> Iterator[Callable[..., ComponentManager]]:
-    """Makes managers, and closes them. Another node keeps the participant, as a container's own does."""
+    """A function that makes managers, which are closed at the end.
+
+    A further node keeps the DDS participant alive, as a container's own node does.
+    """
     Node("keeper", context=context)
     managers: list[ComponentManager] = []
 
@@ -72,7 +75,7 @@ def make(context: Any) -> Iterator[Callable[..., ComponentManager]]:
 
 @pytest.fixture(params=[(kind, isolated) for kind in KINDS for isolated in (True, False)], ids=str)
 def manager(request: pytest.FixtureRequest, make: Callable[..., ComponentManager]) -> ComponentManager:
-    """A manager of each kind."""
+    """A manager with each kind of executor, isolated and not."""
     kind, isolated = request.param
     return make(executor=kind, isolated=isolated)
 

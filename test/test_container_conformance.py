@@ -1,6 +1,6 @@
-"""What a component container must do, a test a row. Any container can be put to it: ``--container /its_name``.
+"""The duties of a component container, one test each. Any container can be tested: ``--container /its_name``.
 
-The classes are those of container_nodes, under the package of that name, registered as
+The tests load classes of container_nodes, from a package of the same name. They are registered as
 ``container_nodes::Talker`` and so on. The tests use composition_interfaces and standard ROS alone.
 """
 
@@ -73,7 +73,7 @@ def test_a_remap_rule_to_an_absolute_name_leaves_the_namespace(client: Container
     wait_for(lambda: client.node.count_publishers("/everyone") == 1)
 
 
-def test_a_remap_rule_that_is_none_fails_the_load_alone(client: ContainerClient) -> None:
+def test_a_malformed_remap_rule_fails_only_its_own_load(client: ContainerClient) -> None:
     response = client.load("Talker", remap_rules=["this is no rule"])
     assert not response.success and "this is no rule" in response.error_message
     assert client.loaded("Talker").full_node_name == "/talker"
@@ -142,7 +142,7 @@ def test_forwarded_arguments_of_the_container_reach_the_node(
     assert client.parameters("/forwarded/talker", "period") == [0.125]
 
 
-def test_what_the_request_says_wins_over_forwarded_arguments(
+def test_rules_and_parameters_of_the_request_win_over_forwarded_arguments(
     client: ContainerClient, ours: None, wait_for: Any
 ) -> None:
     client.loaded(
@@ -159,7 +159,7 @@ def test_what_the_request_says_wins_over_forwarded_arguments(
 # -------------------------------------------------------------------------------------------------- log level
 
 
-def test_a_log_level_is_that_of_the_node_and_of_no_other(client: ContainerClient) -> None:
+def test_a_log_level_holds_for_its_node_alone(client: ContainerClient) -> None:
     extra = {"enable_logger_service": True}
     verbose = client.loaded("Talker", node_name="verbose", log_level=DEBUG, extra_arguments=extra)
     plain = client.loaded("Talker", node_name="plain", extra_arguments=extra)
@@ -198,12 +198,12 @@ EXTRA = (
 )
 
 
-def test_all_extra_arguments_that_launch_files_pass_are_taken(client: ContainerClient) -> None:
+def test_all_extra_arguments_that_launch_files_pass_are_accepted(client: ContainerClient) -> None:
     client.loaded("Talker", extra_arguments=dict.fromkeys(EXTRA, True))
 
 
 @pytest.mark.parametrize("name", EXTRA)
-def test_an_extra_argument_that_is_no_boolean_is_refused(client: ContainerClient, name: str) -> None:
+def test_an_extra_argument_that_is_not_a_boolean_is_refused(client: ContainerClient, name: str) -> None:
     response = client.load("Talker", extra_arguments={name: "yes"})
     assert not response.success
     assert f"Extra component argument '{name}' must be a boolean" in response.error_message
@@ -269,13 +269,13 @@ def test_a_failure_has_a_message_and_neither_a_name_nor_an_id(client: ContainerC
         assert response.unique_id == 0
 
 
-def test_an_unknown_package_is_named_and_what_there_is_is_told(client: ContainerClient) -> None:
+def test_the_error_about_an_unknown_package_names_it(client: ContainerClient) -> None:
     message = client.load("x::Talker", package="no_such_package").error_message
     assert "Could not find requested resource in ament index" in message
     assert "no_such_package" in message
 
 
-def test_an_unknown_class_is_named_and_what_there_is_is_told(client: ContainerClient) -> None:
+def test_the_error_about_an_unknown_class_lists_the_known_ones(client: ContainerClient) -> None:
     message = client.load("Talkre").error_message
     assert "Failed to find class with the requested plugin name." in message
     assert f"{PACKAGE}::Talker" in message
@@ -314,9 +314,11 @@ def test_a_duplicate_full_name_is_refused_and_the_first_goes_on(client: Containe
 # ------------------------------------------------------------------------------------------- list and unload
 
 
-def test_nodes_are_listed_by_ascending_id_whenever_they_were_ready(client: ContainerClient, wait_for: Any) -> None:
+def test_nodes_are_listed_by_ascending_id_in_whatever_order_they_became_ready(
+    client: ContainerClient, wait_for: Any
+) -> None:
     slow = client.send(client.load_service, client.request("Slow", parameters={"delay": 0.5}))
-    time.sleep(0.1)  # in which the slow one, being first, gets the lower id
+    time.sleep(0.1)  # the slow node's load begins first, and so gets the lower id
     client.loaded("Talker", node_name="b")
     client.loaded("Talker", node_name="a")
     wait_for(slow.done)
@@ -335,7 +337,7 @@ def test_an_unloaded_node_is_gone_from_the_list_and_from_the_graph(client: Conta
     wait_for(lambda: client.node.count_services("/r/talker/ping") == 0)
 
 
-def test_a_managed_node_stays_unconfigured_until_somebody_configures_it(client: ContainerClient) -> None:
+def test_a_managed_node_stays_unconfigured_after_its_load(client: ContainerClient) -> None:
     from lifecycle_msgs.srv import GetState
 
     name = client.loaded("Managed").full_node_name
@@ -357,7 +359,7 @@ def test_a_signal_destroys_the_nodes_and_the_exit_code_is_0(
         start = time.monotonic()
         assert process.stop(number) == 0, process.log.read_text()
         assert time.monotonic() - start < 5.0
-        # Not by their lease running out, which takes 20 s: they said goodbye.
+        # The endpoints must say goodbye. If they only vanished, their lease would run out after 20 s.
         wait_for(lambda: client.node.count_publishers("/chatter") == 0, timeout=10.0)
         assert "Traceback" not in process.log.read_text()
 

@@ -1,5 +1,8 @@
-"""What containers get wrong, and what nodes do to each other: a test each, over composition_interfaces and standard
-ROS alone, so that any container can be put to them with ``--container /its_name``."""
+"""Known failures of containers, and harm that nodes do to each other, one test each.
+
+The tests use composition_interfaces and standard ROS alone, so that any container can be tested with
+``--container /its_name``.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,15 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 ANSWER_SECONDS = 0.1
-"""Within which list and unload answer, whatever else goes on."""
+"""Seconds within which list and unload must answer, even while other requests run."""
 
 UNLOAD_SECONDS = 8.0
-"""Within which a node is unloaded that does not react."""
+"""Seconds within which a node that hangs must be unloaded."""
 
 
 @pytest.fixture
 def sibling(client: ContainerClient, wait_for: Any) -> Iterator[Any]:
-    """Checks that a node beside the one that misbehaves has gone on meanwhile, without a pause."""
+    """A check that a second node runs without a pause while another node of the container misbehaves."""
     client.loaded("Talker", node_name="sibling", node_namespace="/beside")
     with client.heard(String, "/beside/chatter") as messages:
         wait_for(lambda: messages)
@@ -63,7 +66,7 @@ def test_unload_destroys_the_node_and_all_its_endpoints(client: ContainerClient,
 
 
 def test_a_node_is_destroyed_under_load_without_an_error(client: ContainerClient, wait_for: Any) -> None:
-    """InvalidHandle, where an executor is in the middle of what is destroyed."""
+    """The error would be InvalidHandle, if an executor still uses a handle that is destroyed."""
     with client.logs() as logs:
         for round_ in range(15):
             fields = {"node_name": f"busy{round_}", "parameters": {"period": 0.0005}}
@@ -113,7 +116,7 @@ def test_of_two_loads_of_one_name_at_once_one_is_refused(client: ContainerClient
 
 
 def test_forty_loads_at_once_from_four_clients_are_all_answered(client: ContainerClient, wait_for: Any) -> None:
-    """With queues of depth ten, requests are dropped here."""
+    """With service queues of depth ten, requests would be dropped here."""
     clients = [ContainerClient(client.container, client.context.get_domain_id()) for _ in range(4)]
     try:
         futures = [
@@ -130,7 +133,7 @@ def test_forty_loads_at_once_from_four_clients_are_all_answered(client: Containe
 
 
 def test_a_lost_reply_holds_up_no_later_load(client: ContainerClient, wait_for: Any) -> None:
-    """The client is gone when its node is ready: the node is there, and others are served."""
+    """The client leaves before its node is ready. The node is loaded all the same, and other clients are served."""
     impatient = ContainerClient(client.container, client.context.get_domain_id())
     impatient.send(impatient.load_service, impatient.request("Slow", parameters={"delay": 1.0}))
     wait_for(lambda: "/slow" in client.nodes(), what="the constructor has begun")
@@ -142,7 +145,7 @@ def test_a_lost_reply_holds_up_no_later_load(client: ContainerClient, wait_for: 
 
 
 def test_a_load_can_be_repeated_without_harm(client: ContainerClient) -> None:
-    """A client that lost the reply asks again: the answer says that the node runs, and which it is."""
+    """A client that lost the reply asks again. The answer says that the node runs, and gives its name and id."""
     first = client.loaded("Talker", node_namespace="/r")
     again = client.load("Talker", node_namespace="/r")
     assert not again.success
@@ -197,7 +200,7 @@ def test_a_callback_that_raises_is_logged_with_the_nodes_name_and_the_node_goes_
 @pytest.mark.parametrize(
     "how", ["raise", "exit", "shutdown", "shutdown_own", "timer raise", "timer exit", "async raise", "async exit"]
 )
-def test_whatever_a_callback_does_is_logged_and_ends_no_other(
+def test_an_error_exit_or_shutdown_in_a_callback_is_logged_and_ends_no_other_node(
     client: ContainerClient, sibling: Any, wait_for: Any, how: str
 ) -> None:
     name = client.loaded("Unruly", node_namespace="/r").full_node_name
@@ -220,7 +223,7 @@ def test_a_batch_is_worked_off_to_its_end_when_its_first_callbacks_fail(
         wait_for(lambda: all(future.done() for future in good))
         wait_for(lambda: len(_errors(logs, "r.unruly")) >= 5)
     assert all(future.result().success for future in good)
-    # As with any rclpy node, a callback that raised, or gave nothing, has no answer.
+    # As with any rclpy node, a callback that raised or returned None sends no answer.
     assert not any(future.done() for future in failing)
 
 
@@ -265,10 +268,10 @@ def test_unload_of_a_node_that_hangs_returns_and_says_what_it_did(
     answer = client.unload(response.unique_id)
     assert time.monotonic() - start < UNLOAD_SECONDS
     assert answer.success
-    assert "on_order" in answer.error_message  # what did not return
+    assert "on_order" in answer.error_message  # the callback that did not return
     assert list(client.list().values()) == ["/beside/sibling"]
     sibling()
-    # Its name can be used again at once: this is how one gets out of it.
+    # The name can be used again at once, so that an operator can replace the node.
     assert client.loaded("Talker", node_name="unruly", node_namespace="/r").success
 
 
@@ -284,7 +287,7 @@ def test_list_answers_while_a_node_that_hangs_is_unloaded(client: ContainerClien
 
 
 @pytest.mark.parametrize("how", ["raise", "exit", "hang", "hang_in_c", "fork"])
-def test_a_destructor_that_misbehaves_keeps_nothing_of_the_node(
+def test_a_destructor_that_misbehaves_leaves_nothing_of_the_node(
     client: ContainerClient, sibling: Any, wait_for: Any, how: str
 ) -> None:
     response = client.loaded("Unruly", node_namespace=f"/{how}")
@@ -297,7 +300,7 @@ def test_a_destructor_that_misbehaves_keeps_nothing_of_the_node(
 
 
 def test_nodes_with_threads_of_their_own_end_with_them(client: ContainerClient, wait_for: Any) -> None:
-    """Loops over rclpy.ok() and rates go on while the node runs, and end when it is unloaded."""
+    """Loops over rclpy.ok() and rates run while their node runs, and end when it is unloaded."""
     response = client.loaded("Threaded", node_namespace="/r")
     other = client.loaded("Threaded", node_namespace="/s")
     with client.heard(String, "/r/beats") as beats, client.heard(String, "/s/beats") as others:
@@ -309,7 +312,7 @@ def test_nodes_with_threads_of_their_own_end_with_them(client: ContainerClient, 
 
 
 def test_nodes_may_spin_in_their_constructors_and_callbacks(client: ContainerClient, wait_for: Any) -> None:
-    """Several at once: rclpy has one executor for that, which can do it for one."""
+    """Several nodes spin at once, although rclpy's one global executor can only spin one at a time."""
     client.loaded("Talker", node_name="asked")
     requests = [client.request("Asking", node_name=f"asking{i}", node_namespace=f"/r{i}") for i in range(4)]
     futures = [client.send(client.load_service, request) for request in requests]
@@ -321,7 +324,7 @@ def test_nodes_may_spin_in_their_constructors_and_callbacks(client: ContainerCli
 
 
 def test_a_node_that_a_node_makes_beside_itself_keeps_its_own_name(client: ContainerClient, wait_for: Any) -> None:
-    """Not the container's, which is what its command line says of all nodes."""
+    """It must not get the name that the container's command line gives to all nodes of its process."""
     response = client.loaded("WithHelper", node_name="renamed", node_namespace="/r")
     assert response.full_node_name == "/r/renamed"
     wait_for(lambda: "/helper" in client.nodes())
@@ -358,7 +361,7 @@ def test_two_hundred_nodes_run_in_one_container(client: ContainerClient, wait_fo
 
 
 def _seconds(call: Callable[[], Any]) -> float:
-    """How long a call takes. On a busy machine single ones take long: the tests look at the median."""
+    """Return the duration of a call. The tests compare the median, because a busy machine delays single calls."""
     start = time.monotonic()
     call()
     return time.monotonic() - start

@@ -1,4 +1,4 @@
-"""How a container runs nodes of every sort with each executor, and frees them."""
+"""Running every kind of node with each executor of a container, and freeing the nodes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dimos_ros.container.executors import KINDS, Spinner, events_executor_is_sou
 
 
 class Managed(LifecycleNode):
-    """A managed node as rclpy has it."""
+    """A managed node of rclpy, not of this package."""
 
     def __init__(self) -> None:
         super().__init__("managed")
@@ -55,7 +55,7 @@ def test_the_events_executor_of_this_rclpy_is_sound(context: Any) -> None:
 
 def test_an_events_executor_that_runs_nothing_is_not_used(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Idle:
-        """As those whose deadline overflows: it returns, having run nothing."""
+        """An EventsExecutor whose deadline overflows: it returns without running a task."""
 
         def __init__(self, *, context: Any) -> None: ...
 
@@ -80,7 +80,7 @@ def test_an_rclpy_without_an_events_executor_gets_the_single_threaded_one(
     assert sound_kind("events", context) == "single"
 
 
-def test_an_unknown_executor_is_refused_with_those_there_are(context: Any) -> None:
+def test_an_unknown_executor_is_refused_and_the_error_lists_the_known_ones(context: Any) -> None:
     with pytest.raises(ValueError, match="there are events, single, multi"):
         ComponentManager(context, executor="fast")
 
@@ -102,7 +102,7 @@ def test_jobs_are_done_at_once_however_long_the_executor_waits(context: Any, kin
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_jobs_are_done_after_the_context_was_shut_down(context: Any, kind: str) -> None:
-    """A node can be destroyed then, too."""
+    """A node must be destroyed then, too."""
     spinner = Spinner(kind, context, "test", lambda error: None)
     context.shutdown()
     assert spinner.submit(lambda: 7).result(5.0) == 7
@@ -127,7 +127,7 @@ def test_nodes_that_are_not_isolated_share_a_thread(make: Callable[..., Componen
 
 
 class Blocking(Node):
-    """A node whose callback waits until it is told to go on."""
+    """A node whose callback waits until the test lets it go on."""
 
     go_on = threading.Event()
 
@@ -143,10 +143,10 @@ class Blocking(Node):
 
 @pytest.mark.parametrize("isolated", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_node_that_was_abandoned_is_cleared_away_when_its_thread_comes_back(
+def test_an_abandoned_node_is_destroyed_when_its_thread_returns(
     make: Callable[..., ComponentManager], kind: str, isolated: bool, context: Any, wait_for: Any
 ) -> None:
-    """Also where the thread hangs in the callback of another node."""
+    """This holds also if the thread hangs in the callback of another node."""
     Blocking.go_on.clear()
     manager = make(executor=kind, isolated=isolated, threads=2)
     observer = Node("observer", context=context)
@@ -162,7 +162,7 @@ def test_a_node_that_was_abandoned_is_cleared_away_when_its_thread_comes_back(
     wait_for(lambda: observer.count_services("/plain/ping") == 0)
     if isolated:
         wait_for(lambda: threading.active_count() <= threads)
-    # Whoever shares the thread goes on.
+    # A node that shares the thread runs again.
     again = loaded(manager, Plain)
     wait_for(lambda: manager.node(again).ticks)
     assert not manager.unload(again).forced
@@ -171,7 +171,7 @@ def test_a_node_that_was_abandoned_is_cleared_away_when_its_thread_comes_back(
 # ------------------------------------------------------------------------------------------------------ nodes
 
 
-def test_nodes_of_every_sort_are_loaded_run_and_unloaded(manager: ComponentManager, wait_for: Any) -> None:
+def test_nodes_of_every_kind_are_loaded_run_and_unloaded(manager: ComponentManager, wait_for: Any) -> None:
     pytest.importorskip("test_msgs", reason="needs test_msgs, for an action")
     ids = [loaded(manager, each) for each in (Plain, Managed, Modular, Acting)]
     node = manager.node(ids[0])
@@ -197,7 +197,7 @@ def test_an_unloaded_node_is_freed_without_a_collection_of_garbage(
         unique_id = loaded(manager, node_class)
         reference = weakref.ref(manager.node(unique_id))
         assert manager.unload(unique_id).success
-        wait_for(lambda: reference() is None, timeout=0.8)  # before the janitor comes
+        wait_for(lambda: reference() is None, timeout=0.8)  # before the janitor collects garbage
     finally:
         gc.enable()
 
@@ -205,7 +205,7 @@ def test_an_unloaded_node_is_freed_without_a_collection_of_garbage(
 def test_an_action_server_is_gone_from_the_graph_with_its_node(
     manager: ComponentManager, context: Any, wait_for: Any
 ) -> None:
-    """rclpy leaves it there until it is freed."""
+    """rclpy leaves the server in the graph until Python frees its object."""
     pytest.importorskip("test_msgs", reason="needs test_msgs, for an action")
     observer = Node("observer", context=context)
     unique_id = loaded(manager, Acting)
@@ -240,7 +240,7 @@ def test_unload_leaves_no_thread(manager: ComponentManager, wait_for: Any) -> No
             wait_for(lambda unique_id=unique_id: manager.node(unique_id).ticks)
             assert manager.unload(unique_id).success
 
-    rounds()  # what nodes share comes with the first
+    rounds()  # the first round starts threads that all nodes share
     before = threading.active_count()
     rounds()
     wait_for(lambda: threading.active_count() <= before + 1)  # the janitor

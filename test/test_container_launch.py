@@ -1,4 +1,4 @@
-"""The tools that people use containers with, run for real: ``ros2 component``, and launch files."""
+"""The usual tools for containers, ``ros2 component`` and launch files, run against a real container."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def client(container_process: ContainerProcess) -> Iterator[ContainerClient]:
 
 
 def ros2(*arguments: str, timeout: float = 60.0) -> str:
-    """What a ros2 command prints."""
+    """Run a ros2 command and return its output."""
     done = subprocess.run(
         ["ros2", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False
     )
@@ -40,7 +40,7 @@ def ros2(*arguments: str, timeout: float = 60.0) -> str:
 
 
 def until(wait_for: Any, words: str, *arguments: str) -> str:
-    """What a command prints, once it has ``words``: a new participant does not see all at once."""
+    """Repeat a command until its output has ``words``, and return it: a new participant needs time for discovery."""
     printed: list[str] = []
 
     def found() -> bool:
@@ -82,11 +82,11 @@ def test_a_session_of_ros2_component(client: ContainerClient, wait_for: Any) -> 
     assert client.list() == {}
 
 
-def test_what_ros2_component_is_told_of_failures_says_what_would_work(client: ContainerClient, wait_for: Any) -> None:
+def test_failures_that_ros2_component_prints_say_what_would_work(client: ContainerClient, wait_for: Any) -> None:
     loading = ("component", "load", *QUICK, "/container")
     printed = until(wait_for, "Failed to load component", *loading, "container_nodes", "container_nodes::Talkre")
     assert "Failed to find class with the requested plugin name." in printed
-    assert "container_nodes::talker" in printed  # the tool writes reasons like a sentence, in small letters
+    assert "container_nodes::talker" in printed  # the tool prints the reason in small letters
     printed = until(wait_for, "Failed to load component", *loading, "no_such_package", "x::Y")
     assert "Could not find requested resource in ament index" in printed
     printed = until(wait_for, "Failed to unload component", "component", "unload", *QUICK, "/container", "9")
@@ -115,7 +115,7 @@ def test_parameters_and_lifecycle_of_loaded_nodes_are_what_the_tools_expect(
 
 @pytest.fixture
 def launch(domain: int, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts ``ros2 launch`` with the text of a launch file, and ends it."""
+    """A function that starts ``ros2 launch`` with the text of a launch file. The process is ended after the test."""
     processes: list[subprocess.Popen[str]] = []
     path = registered_nodes(tmp_path / "launch_python")
 

@@ -1,4 +1,4 @@
-"""A container's insides: how nodes are asked, reported on and taken down."""
+"""The component manager of a container: requests to nodes, reports of errors, and taking nodes down."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_run_gives_what_the_function_gives_in_the_nodes_thread(make: Callable[..
     assert manager.run(unique_id, lambda n: (n, threading.get_ident()), 5.0) == (node, node.thread)
 
 
-def test_run_raises_what_the_function_raises(make: Callable[..., ComponentManager]) -> None:
+def test_run_raises_the_error_of_the_function(make: Callable[..., ComponentManager]) -> None:
     manager = make()
     unique_id = loaded(manager, Plain)
     with pytest.raises(ZeroDivisionError):
@@ -59,7 +59,7 @@ def test_run_raises_what_the_function_raises(make: Callable[..., ComponentManage
     assert manager.run(unique_id, lambda n: 1, 5.0) == 1
 
 
-def test_run_ends_after_its_time_and_says_what_the_node_is_at(make: Callable[..., ComponentManager]) -> None:
+def test_run_ends_after_its_timeout_and_says_why_the_node_is_busy(make: Callable[..., ComponentManager]) -> None:
     manager = make()
     unique_id = loaded(manager, Plain)
     release = threading.Event()
@@ -71,7 +71,7 @@ def test_run_ends_after_its_time_and_says_what_the_node_is_at(make: Callable[...
     assert manager.run(unique_id, lambda n: 2, 5.0) == 2
 
 
-def test_what_was_not_begun_in_time_is_not_done_later(make: Callable[..., ComponentManager]) -> None:
+def test_a_function_that_did_not_begin_in_time_is_not_run_later(make: Callable[..., ComponentManager]) -> None:
     manager = make()
     unique_id = loaded(manager, Plain)
     release = threading.Event()
@@ -84,7 +84,7 @@ def test_what_was_not_begun_in_time_is_not_done_later(make: Callable[..., Compon
     assert manager.run(unique_id, lambda n: done, 5.0) == []
 
 
-def test_requests_for_a_node_that_is_not_there_say_so(make: Callable[..., ComponentManager]) -> None:
+def test_requests_for_a_missing_node_say_so(make: Callable[..., ComponentManager]) -> None:
     manager = make()
     loaded(manager, Plain)
     for ask in (lambda: manager.run(9, lambda n: 1, 1.0), lambda: manager.errors(9)):
@@ -92,7 +92,7 @@ def test_requests_for_a_node_that_is_not_there_say_so(make: Callable[..., Compon
             ask()
 
 
-def test_preload_imports_and_tells_why_it_cannot(make: Callable[..., ComponentManager]) -> None:
+def test_preload_imports_and_says_why_it_cannot(make: Callable[..., ComponentManager]) -> None:
     manager = make()
     manager.preload(__name__, f"{__name__}:Plain")
     with pytest.raises(ClassNotFoundError, match="Plian"):
@@ -103,7 +103,7 @@ def test_preload_imports_and_tells_why_it_cannot(make: Callable[..., ComponentMa
 
 
 class Host:
-    """What a module sees of its container, kept."""
+    """A host that keeps the reports of a module."""
 
     directory = None
 
@@ -120,7 +120,7 @@ class Host:
     def finish(self, summary: str) -> None: ...
 
 
-def test_the_host_hears_of_errors_of_any_node_and_they_are_counted(
+def test_errors_of_any_node_are_reported_to_the_host_and_counted(
     make: Callable[..., ComponentManager], wait_for: Any
 ) -> None:
     hosts: list[Host] = []
@@ -152,7 +152,7 @@ def test_a_module_finds_its_host(make: Callable[..., ComponentManager], wait_for
     assert ("state", "inactive") in hosts[0].told
 
 
-def test_rclpy_is_ok_while_a_manager_runs_and_the_default_context_is_given_back(
+def test_rclpy_is_ok_while_a_manager_runs_and_the_default_context_is_restored(
     make: Callable[..., ComponentManager],
 ) -> None:
     assert not rclpy.ok()
@@ -180,7 +180,7 @@ def test_a_default_context_of_the_program_is_left_alone(make: Callable[..., Comp
 # ------------------------------------------------------------------------------------------------------ close
 
 
-def test_close_takes_everything_down_and_refuses_what_comes_after(
+def test_close_takes_all_nodes_down_and_refuses_later_loads(
     manager: ComponentManager, context: Any, wait_for: Any
 ) -> None:
     for i in range(3):
@@ -195,7 +195,7 @@ def test_close_takes_everything_down_and_refuses_what_comes_after(
 
 
 class Sleeper(Node):
-    """Its constructor takes long."""
+    """A node whose constructor takes half a minute."""
 
     def __init__(self) -> None:
         super().__init__("sleeper")
@@ -223,7 +223,7 @@ def test_close_ends_a_constructor_that_runs(make: Callable[..., ComponentManager
     assert observer.ok()
 
 
-def test_parameters_of_a_request_win_over_those_that_the_class_passes(make: Callable[..., ComponentManager]) -> None:
+def test_parameters_of_a_request_win_over_parameters_of_the_class(make: Callable[..., ComponentManager]) -> None:
     manager = make()
     unique_id = loaded(
         manager, Overriding, parameters=[Parameter("speed", value=2.0).to_parameter_msg()], node_name="other"

@@ -1,4 +1,4 @@
-"""Loading and unloading for ever: nothing of a node stays."""
+"""Loading and unloading nodes a thousand times leaves no memory, thread, descriptor or endpoint."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy")
 
-from conftest import seen_by_somebody_new
+from conftest import fault_for_new_node
 from container_client import ContainerClient
 
 ROUNDS = int(os.environ.get("CONTAINER_ROUNDS", "1000"))
 AT_ONCE = 4
-"""Nodes that are there at the same time, to have the time between request and answer used."""
+"""Nodes that are loaded at the same time, so that the test does not wait for each answer."""
 MAX_SLOPE = 2.0
-"""Kilobytes a round. A node object that is left is ten and more, one left endpoint of it a hundred."""
+"""Kilobytes per round. A node object that is left takes ten or more, an endpoint that is left a hundred."""
 
 SPARE = 3
 """Threads and descriptors that come and go: services keep idle threads for a while."""
 
 
 class Usage:
-    """What a process uses, round by round."""
+    """The memory, threads and descriptors of a process, round by round."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path(f"/proc/{pid}")
@@ -34,7 +34,7 @@ class Usage:
 
     def note(self, round_: int) -> None:
         rollup = (self._folder / "smaps_rollup").read_text()
-        # Not its share of libraries, which grows when another process that has them ends.
+        # Do not count the share of libraries: it grows when another process that uses them ends.
         (line,) = (line for line in rollup.splitlines() if line.startswith("Anonymous:"))
         self.kilobytes.append((round_, int(line.split()[1])))
         self.threads.append(len(list((self._folder / "task").iterdir())))
@@ -42,14 +42,14 @@ class Usage:
 
 
 def slope(points: list[tuple[int, int]]) -> float:
-    """Slope of the line that fits best."""
+    """Return the slope of the line that fits the points best."""
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
 
 
 def left_of_the_rounds(node: Any) -> object:
-    """Topics and services of what was loaded; None where there are none, and the container is seen."""
+    """Return topics and services of the loaded nodes; None if there are none although the container is discovered."""
     names = [name for name, _ in node.get_topic_names_and_types(no_demangle=True)]
     if not any(name.endswith("list_nodesReply") for name in names):
         return "no container"
@@ -83,4 +83,4 @@ def test_a_thousand_rounds_leave_no_memory_thread_descriptor_or_endpoint(
     assert max(usage.threads[half:]) <= max(usage.threads[:half]) + SPARE
     assert max(usage.descriptors[half:]) <= max(usage.descriptors[:half]) + SPARE
     assert client.list() == {}
-    assert seen_by_somebody_new(client.node.context.get_domain_id(), left_of_the_rounds) is None
+    assert fault_for_new_node(client.node.context.get_domain_id(), left_of_the_rounds) is None

@@ -1,4 +1,4 @@
-"""The room of rclpy's private parts: each is probed on the rclpy that is installed, and is what it says it is for."""
+"""The internals of rclpy that this package uses: each is probed on the installed rclpy and serves its purpose."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ from dimos_ros.ros.responses import send
 
 BARE: dict[str, Any] = {"enable_rosout": False, "start_parameter_services": False}
 SHOWN: dict[str, str] = {}
-"""By the name of an internal, the test that shows what it is for."""
+"""The test that shows an internal's purpose, by the name of the internal."""
 
 
 def shows(name: str) -> Callable[[Any], Any]:
-    """Marks the test that shows what an internal is for. Where this rclpy does without it, there is nothing to show."""
+    """Mark the test that shows an internal's purpose. The test passes or is skipped if this rclpy does not need it."""
 
     def mark(test: Any) -> Any:
         assert name in {internal.name for internal in INTERNALS}, f"no internal is named {name!r}"
@@ -72,7 +72,7 @@ def node(context: Any) -> Iterator[Node]:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is logged about fallbacks, by a process that has logged nothing of it yet."""
+    """The warnings about fallbacks, as in a process that has logged none yet."""
     texts: list[str] = []
 
     class Logger:
@@ -95,7 +95,7 @@ def test_an_internal_works_with_this_rclpy_or_has_its_fallback(context: Any, int
     assert context.ok()
 
 
-def test_each_internal_has_a_test_that_shows_what_it_is_for() -> None:
+def test_each_internal_has_a_test_that_shows_its_purpose() -> None:
     assert set(SHOWN) == {internal.name for internal in INTERNALS}
 
 
@@ -116,7 +116,7 @@ def test_the_module_prints_the_table_and_ends_with_0(domain: int) -> None:
     assert "BROKEN" not in ended.stdout
 
 
-def test_the_module_names_what_is_broken_and_ends_with_1(
+def test_the_module_names_broken_internals_and_ends_with_1(
     domain: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(table, "INTERNALS", (made(lambda _: 1 / 0), made(lambda _: "seen", name="good")))
@@ -134,7 +134,7 @@ def not_needed(_: Any) -> str:
     raise NotNeededError("this rclpy is better")
 
 
-def test_what_a_probe_does_is_its_finding() -> None:
+def test_the_result_or_error_of_a_probe_is_its_finding() -> None:
     used = examine(made(lambda _: "seen"), None)  # type: ignore[arg-type]
     assert (used.state, used.text) == ("used", "seen")
     fallback = examine(made(not_needed), None)  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def test_a_thread_waits_on_a_service_and_on_a_client_without_an_executor(node: N
 
 @pytest.fixture
 def half_known(node: Node) -> Iterator[tuple[Any, Any]]:
-    """A service, and a request of a client that its response cannot reach: that asks for more than is offered."""
+    """A service and a request whose client no response can reach: its QoS asks for more than the service offers."""
     service = internals.ServiceHandle(node, Trigger, "~/half", SERVICE_QOS)
     late = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     client = node.create_client(Trigger, service.name, qos_profile=late)
@@ -193,11 +193,11 @@ def test_a_response_that_rclpy_drops_is_noticed_whatever_filters_a_program_sets(
         disturb()
         assert not internals.is_sent(service, Trigger.Response(), request_id)
         assert not internals.is_sent(service, Trigger.Response(), request_id)
-    with pytest.warns(RuntimeWarning, match="of other code"):  # other code's is a warning still
+    with pytest.warns(RuntimeWarning, match="of other code"):  # a warning of other code stays a warning
         warnings.warn("failed to send response (timeout): of other code", RuntimeWarning, stacklevel=1)
 
 
-def test_an_rclpy_that_does_not_warn_is_sent_to_plainly(
+def test_a_response_is_sent_once_if_rclpy_does_not_warn(
     half_known: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dropped_responses, "DROPS_RESPONSES", False)
@@ -212,7 +212,7 @@ def test_an_rclpy_that_does_not_warn_is_sent_to_plainly(
 
 
 class Named(Node):
-    """A class that takes no options, as most are."""
+    """A class that takes no options, as most classes."""
 
     def __init__(self) -> None:
         super().__init__("named")
@@ -220,7 +220,7 @@ class Named(Node):
 
 
 @shows("construction of nodes")
-def test_a_class_without_options_is_constructed_with_those_that_are_applied(context: Any) -> None:
+def test_a_class_without_options_is_constructed_with_the_applied_options(context: Any) -> None:
     arguments = ["--ros-args", "-r", "__node:=other", "-r", "__ns:=/r", "-p", "gain:=2.5"]
     with applied(NodeOptions(context, arguments)):
         node = Named()
@@ -233,7 +233,7 @@ def test_a_class_without_options_is_constructed_with_those_that_are_applied(cont
 
 @shows("parameter overrides")
 @pytest.mark.parametrize("has_them", [True, False])
-def test_a_value_that_was_given_is_known_before_the_parameter_is_declared(
+def test_a_given_value_is_known_before_the_parameter_is_declared(
     context: Any, monkeypatch: pytest.MonkeyPatch, has_them: bool
 ) -> None:
     node = Node("given", context=context, cli_args=["--ros-args", "-p", "gain:=2.5"], **BARE)
@@ -247,7 +247,7 @@ def test_a_value_that_was_given_is_known_before_the_parameter_is_declared(
 
 
 @shows("callbacks of a node")
-def test_what_callbacks_raise_is_reported_and_the_executor_goes_on(context: Any, node: Node, wait_for: Any) -> None:
+def test_errors_of_callbacks_are_reported_and_the_executor_goes_on(context: Any, node: Node, wait_for: Any) -> None:
     raised: list[str] = []
     guard = CallbackGuard(lambda where, error: raised.append(f"{where}: {error}"))
 
@@ -281,7 +281,7 @@ def test_the_state_of_a_managed_node_is_known_without_a_service(context: Any) ->
 
 
 class Listener:
-    """Has a method that is registered with a context."""
+    """An object whose method is registered with a context."""
 
     def __init__(self, told: list[str]) -> None:
         self.told = told
@@ -320,7 +320,7 @@ def test_a_node_that_shuts_its_context_down_ends_alone_and_its_callbacks_are_cal
 
 
 @shows("default context")
-def test_rclpy_shutdown_inside_of_a_container_ends_nothing(context: Any) -> None:
+def test_rclpy_shutdown_inside_a_container_has_no_effect(context: Any) -> None:
     told: list[str] = []
     default = DefaultContext(context, told.append)
     assert default.install()
@@ -353,7 +353,7 @@ def test_two_threads_spin_nodes_of_their_own_at_the_same_time(context: Any) -> N
         node = Node(name, context=context, **BARE)
 
         def meet() -> None:
-            both.wait()  # each is inside of its own spin
+            both.wait()  # each thread is inside its own spin
             met.append(name)
             node.destroy_timer(timer)
 
@@ -373,7 +373,7 @@ def test_two_threads_spin_nodes_of_their_own_at_the_same_time(context: Any) -> N
     assert sorted(met) == ["a", "b"]
 
 
-def test_an_rclpy_that_spins_otherwise_keeps_its_global_executor_and_that_is_logged(
+def test_an_rclpy_whose_global_executor_cannot_be_replaced_keeps_it_and_that_is_logged(
     context: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
     monkeypatch.setattr(rclpy, "spin_once", lambda node: None)
@@ -388,7 +388,7 @@ def test_an_rclpy_that_spins_otherwise_keeps_its_global_executor_and_that_is_log
 
 
 @shows("EventsExecutor")
-def test_why_the_events_executor_is_not_used_is_logged_once(
+def test_the_reason_for_not_using_the_events_executor_is_logged_once(
     context: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
     sound = events_executor_is_sound(context)
@@ -420,12 +420,12 @@ def test_a_task_of_an_events_executor_may_raise_with_a_node_in_it_and_with_none(
         change(node)
         events.create_task(fail)
         with pytest.raises(ValueError, match="on purpose"):
-            for _ in range(100):  # a node has events of its own
+            for _ in range(100):  # the node has other events, which may come first
                 events.spin_once(timeout_sec=0.1)
 
 
 @shows("EventsExecutor without end")
-def test_an_events_executor_that_waits_without_end_runs_what_comes_and_leaves_others_the_interpreter(
+def test_an_events_executor_that_waits_without_end_runs_tasks_and_leaves_the_interpreter_to_other_threads(
     events: Any,
 ) -> None:
     end: Any = rclpy.task.Future()
@@ -445,7 +445,7 @@ def test_an_events_executor_that_waits_without_end_runs_what_comes_and_leaves_ot
 
 
 @shows("errors of a MultiThreadedExecutor")
-def test_what_a_task_of_a_multi_executor_raises_is_told_while_nothing_else_comes(context: Any, wait_for: Any) -> None:
+def test_an_error_of_a_multi_executors_task_is_reported_without_a_next_message(context: Any, wait_for: Any) -> None:
     errors: list[BaseException] = []
     executor = MultiThreadedExecutor(2, context=context)
     assert internals.report_task_errors(executor, 2, errors.append)
@@ -460,7 +460,7 @@ def test_what_a_task_of_a_multi_executor_raises_is_told_while_nothing_else_comes
     executor.shutdown(0.0)
 
 
-def test_a_multi_executor_without_that_pool_is_used_as_it_is_and_that_is_logged(
+def test_a_multi_executor_without_a_thread_pool_is_used_unchanged_and_that_is_logged(
     context: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
 ) -> None:
     monkeypatch.setattr(multi_executor, "ThreadPoolExecutor", str)
@@ -515,7 +515,7 @@ def test_a_node_whose_constructor_failed_is_gone_without_a_collection_of_garbage
 
 
 @shows("type description service")
-def test_nodes_that_were_destroyed_leave_no_service_in_the_graph(context: Any, node: Node, wait_for: Any) -> None:
+def test_destroyed_nodes_leave_no_service_in_the_graph(context: Any, node: Node, wait_for: Any) -> None:
     def left() -> list[str]:
         return [name for name, _ in node.get_service_names_and_types() if name.startswith("/short_lived")]
 
@@ -528,7 +528,7 @@ def test_nodes_that_were_destroyed_leave_no_service_in_the_graph(context: Any, n
         wait_for(lambda: left() == [])
 
 
-def test_finding_out_whether_services_are_left_leaves_none(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_observation_whether_services_are_left_leaves_none(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"{node.get_fully_qualified_name()}/get_type_description"
     before = node.count_services(name)
     verdicts = set()
@@ -543,7 +543,7 @@ def test_finding_out_whether_services_are_left_leaves_none(node: Node, monkeypat
 def test_rcl_is_not_called_unless_this_rclpy_was_seen_to_need_it(
     context: Any, monkeypatch: pytest.MonkeyPatch, verdict: bool | None
 ) -> None:
-    """None: it cannot be told, as after the context was shut down."""
+    """The verdict None means that it cannot be observed, for example after the context was shut down."""
     called: list[Any] = []
     monkeypatch.setattr(type_description, "_rcl_service_fini", lambda: called.append)
     monkeypatch.setattr(type_description, "_is_left", verdict)
@@ -567,7 +567,7 @@ def loop(begun: threading.Event, stop: threading.Event, ended: list[BaseExceptio
 
 @pytest.fixture
 def looping() -> Iterator[tuple[threading.Thread, threading.Event, list[BaseException]]]:
-    """A thread that loops in Python code, what stops it, and what ended it otherwise."""
+    """A thread that loops in Python code, the event that stops it, and the error that interrupted it, if any."""
     begun, stop, ended = threading.Event(), threading.Event(), []
     thread = threading.Thread(target=loop, args=(begun, stop, ended), daemon=True)
     thread.start()
@@ -603,7 +603,7 @@ def test_a_forked_process_that_destroys_a_node_takes_nothing_from_its_parent(
 ) -> None:
     shared = Node("shared", context=context, **BARE)
     publisher = shared.create_publisher(String, "shared", 10)
-    # A peer, which hears the goodbye of an endpoint.
+    # The peer would notice that an endpoint of the parent is destroyed.
     elsewhere = rclpy.Context()
     elsewhere.init(domain_id=domain)
     peer = Node("peer", context=elsewhere, **BARE)
@@ -637,7 +637,7 @@ def test_a_forked_process_that_destroys_a_node_takes_nothing_from_its_parent(
 
 
 @shows("first log message")
-def test_the_place_of_a_log_message_is_looked_up_ahead() -> None:
+def test_the_lookup_for_the_first_log_message_is_done_ahead() -> None:
     program = """
 import sys
 from dimos_ros.ros.internals import warm_logging

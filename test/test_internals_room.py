@@ -1,4 +1,4 @@
-"""Nothing outside of the room of internals uses a private part of rclpy; read from the source."""
+"""No file outside ``ros/internals`` uses a private part of rclpy. These tests read the source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOM = ROOT / "ros" / "internals"
 
 
 def private_names() -> set[str]:
-    """Names of one underscore that rclpy's own source gives to what it has, and those of its globals."""
+    """Return the names in rclpy's source that begin with one underscore, and the names of its private globals."""
     names = {"g_default_context", "get_global_executor"}
     for path in Path(rclpy.__file__).parent.rglob("*.py"):
         for each in ast.walk(ast.parse(path.read_text())):
@@ -31,14 +31,14 @@ def private_names() -> set[str]:
 
 
 def root_of(expression: ast.expr) -> str:
-    """``rclpy`` of ``rclpy.utilities.x``; "" where it begins with something else than a name."""
+    """Return the first name of an expression, such as ``rclpy`` of ``rclpy.utilities.x``; "" if it has none."""
     while isinstance(expression, ast.Attribute):
         expression = expression.value
     return expression.id if isinstance(expression, ast.Name) else ""
 
 
 def uses(source: str, private: set[str]) -> Iterator[tuple[int, str]]:
-    """Each use of a private part of rclpy in a file: its line, and what it is."""
+    """Yield each use of a private part of rclpy in a source text: its line and a description."""
     tree = ast.parse(source)
     imported: set[str] = set()
     for each in ast.walk(tree):
@@ -81,7 +81,7 @@ def _use(each: ast.AST, private: set[str], imported: set[str]) -> Iterator[tuple
         yield each.lineno, f"names {each.value}"
 
 
-def test_nothing_outside_of_the_room_uses_a_private_part_of_rclpy() -> None:
+def test_no_file_outside_the_internals_uses_a_private_part_of_rclpy() -> None:
     private = private_names()
     assert {"_state_machine", "_parameter_overrides", "_type_description_service", "_callbacks", "_executor"} <= private
     folders = [ROOT, *(ROOT.parent / name for name in ("bench", "launch"))]

@@ -216,9 +216,9 @@ def test_a_required_parameter_and_reference_are_asked_for(context: Any) -> None:
         port: int
         localizer: Localizer
 
-    with pytest.raises(BlueprintError, match="parameter 'port' \\(int\\) has to be given"):
+    with pytest.raises(BlueprintError, match="parameter 'port' \\(int\\) must be set"):
         Needy(context=context)
-    with pytest.raises(BlueprintError, match="reference 'localizer' names no Localizer"):
+    with pytest.raises(BlueprintError, match="reference 'localizer' \\(Localizer\\) must be set"):
         Needy(context=context, parameter_overrides=[Parameter("port", value=3)])
 
 

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy")
 
-from conftest import process_exists, seen_by_somebody_new
+from conftest import fault_for_new_node, process_exists
 from fleet_modules import Failing, Sink, Slow, Source, robot
 from rclpy.node import Node
 from std_msgs.msg import String
@@ -240,7 +240,7 @@ def test_a_hundred_restarts_leave_nothing_behind(build: Build, domain: int, wait
     assert after[1] <= before[1] + 4
     # A process's memory grows by leaps now and then; what is left behind each time shows both times.
     assert min(memory[1] - memory[0], memory[2] - memory[1]) < 40 * 50_000
-    assert seen_by_somebody_new(domain, fault) is None
+    assert fault_for_new_node(domain, fault) is None
 
 
 def names_in_graph(node: Node) -> list[str]:

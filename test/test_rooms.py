@@ -1,4 +1,4 @@
-"""Who may import whom, read from the source: the table of docs/ARCHITECTURE.md, held by a test."""
+"""Which room may import which: the imports in the source fit the table of docs/ARCHITECTURE.md."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ def files() -> list[Path]:
 
 
 def room_of(dotted: str) -> str:
-    """``naming`` of ``dimos_ros.naming.names``; "" for the package itself, whose public names come from anywhere."""
+    """Return the room of a Python module, such as ``naming`` of ``dimos_ros.naming.names``.
+
+    The package itself is in the room "", because it exports names of any room.
+    """
     return dotted.split(".")[1] if "." in dotted else ""
 
 
@@ -49,7 +52,7 @@ def dotted(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[ast.AST, str]]:
-    """Each import of this package in a file: its place, and the module that it names."""
+    """Yield each import from this package in a file: its syntax node and the Python module that it names."""
     known = {dotted(file) for file in files()}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

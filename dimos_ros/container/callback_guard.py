@@ -1,7 +1,7 @@
-"""Keeps what a node's callbacks raise from the executor, and knows what runs right now.
+"""The guard around a node's callbacks: it keeps their errors from the executor, and knows which callbacks run now.
 
-An exception that reaches an rclpy executor ends its spin; the EventsExecutor moreover drops the rest of
-the batch it was working on, and each message after that is handled one message late.
+An error that reaches an rclpy executor ends its spin. The EventsExecutor also drops the rest of its batch, and handles
+each later message one message late.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NO_ANSWER = object()
 
 
 class CallbackGuard:
-    """Around the callbacks of one node. ``report(where, error)`` hears of what they raise."""
+    """The guard around the callbacks of one node. It calls ``report(where, error)`` with each error that they raise."""
 
     def __init__(self, report: Callable[[str, BaseException], None]) -> None:
         self._report = report
@@ -44,7 +44,7 @@ class CallbackGuard:
 
     @contextlib.contextmanager
     def running(self, where: str) -> Iterator[None]:
-        """Within this the calling thread runs the node's code."""
+        """Note that the calling thread runs the node's code within the block. ``where`` names the code, for people."""
         ident = threading.get_ident()
         outer = self._running.get(ident)
         self._running[ident] = where
@@ -55,15 +55,15 @@ class CallbackGuard:
 
     @property
     def threads(self) -> list[int]:
-        """Identifiers of the threads that run code of the node now."""
+        """Identifiers of the threads that run the node's code now."""
         return list(self._running)
 
     def busy_with(self) -> str:
-        """What runs now, for people; empty if nothing does."""
+        """Return the names of the node's code that runs now, for people; "" if none runs."""
         return ", ".join(list(self._running.values()))
 
     def wait_idle(self, timeout: float) -> bool:
-        """Whether within ``timeout`` seconds nothing of the node runs in other threads any more."""
+        """Wait until no other thread runs the node's code. Return false if one still does after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         while set(self._running) - {threading.get_ident()}:
             if time.monotonic() > deadline:
@@ -72,14 +72,14 @@ class CallbackGuard:
         return True
 
     def watch(self, node: Node) -> None:
-        """Guard all callbacks that ``node`` has, and those that it is given later."""
+        """Guard all callbacks of ``node``, including the callbacks of entities that it creates later."""
         watch_entities(node, self._wrap)
 
     def release(self, node: Node) -> None:
-        """Forget a node that is destroyed, and its callbacks.
+        """Drop the references to a destroyed node and its callbacks.
 
-        A callback is mostly a method of the node, which has the entity as an attribute: a cycle that would
-        keep the node until the next collection of garbage.
+        A callback is usually a method of the node, and the node has the entity as an attribute. This cycle would keep
+        the node until the next collection of garbage.
         """
         unwatch_entities(node)
         for entity in list(self._entities):
@@ -96,7 +96,7 @@ class CallbackGuard:
             set_sender(entity, functools.partial(self._send, entity, where))
 
     def _guarded(self, callback: Callable[..., Any], where: str, failed: Any) -> Callable[..., Any]:
-        """``callback``, giving ``failed`` instead of raising."""
+        """Return a wrapper of ``callback`` that reports an error and returns ``failed`` instead of raising it."""
         if inspect.iscoroutinefunction(callback):
 
             @functools.wraps(callback)
@@ -112,8 +112,8 @@ class CallbackGuard:
                     leave_fork(self.process)
 
         else:
-            # Written out, as it goes with every message: each function that is called takes its share of a cache that
-            # is cold when a message comes.
+            # The code of running() is repeated here because it runs for every message: each function call would take
+            # its share of a processor cache that is cold when a message comes.
             running, process, get_ident, getpid = self._running, self.process, threading.get_ident, os.getpid
 
             @functools.wraps(callback)
@@ -138,7 +138,7 @@ class CallbackGuard:
         return guarded
 
     def _send(self, service: Any, where: str, response: Any, header: Any) -> None:
-        """Send a service's response. Where the callback raised there is none, as with any rclpy node."""
+        """Send a service's response. A callback that raised has none, and sends none, as with any rclpy node."""
         if response is _NO_ANSWER:
             return
         wanted = service.srv_type.Response

@@ -1,4 +1,4 @@
-"""Destroying nodes so that nothing of them is left, whatever their own code does."""
+"""Destroying nodes completely, even if their own code fails to."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["destroy_remains", "end_type_description", "interrupt"]
 
 
 def destroy_remains(node: Node) -> None:
-    """Destroy what a node's own ``destroy_node`` left, or all if it was never called or never got ready.
+    """Destroy whatever the node's own ``destroy_node`` did not, or everything if it never ran or did not finish.
 
-    A handle that an executor has in use is freed when that lets go of it.
+    Handles still in use by an executor are freed when it releases them.
     """
     for waitable in _listed(node, "waitables"):
-        # Actions are not in the lists that destroy_node works off.
+        # destroy_node does not destroy actions: they are not in the lists that it goes through.
         with contextlib.suppress(Exception):
             waitable.destroy()
     with contextlib.suppress(Exception):
@@ -29,7 +29,7 @@ def destroy_remains(node: Node) -> None:
 
 
 def interrupt(threads: Iterable[int]) -> None:
-    """Raise :class:`Interrupted` in other threads. It reaches Python code; what waits in C gets it on its return."""
+    """Raise :class:`Interrupted` in other threads. A thread that waits in C code gets it when that code returns."""
     interrupt_threads(threads, Interrupted)
 
 
@@ -37,4 +37,4 @@ def _listed(node: Node, attribute: str) -> list[Any]:
     try:
         return list(getattr(node, attribute))
     except AttributeError:
-        return []  # its construction did not get that far
+        return []  # the constructor failed before it made the list

@@ -33,19 +33,23 @@ T = TypeVar("T")
 KINDS = ("events", "single", "multi")
 
 DETACH_SECONDS = 1.0
+"""Seconds to wait until the executor has let go of a node."""
+
 ERROR_PAUSE = 0.1
-"""Seconds to wait after the executor itself failed, so that a lasting failure leaves others the core and the log."""
+"""Seconds to wait after the executor itself failed, so that a lasting failure does not fill a core and the log."""
 
 
 def make_executor(
     kind: str, context: Context, threads: int | None = None, on_error: Callable[[BaseException], None] | None = None
 ) -> Any:
-    """A new executor; ``threads`` is for "multi" alone, None for one a core. Of a multi executor, ``on_error``
-    hears of what tasks raise; the others raise it where they are spun."""
+    """Return a new executor. ``threads`` counts only for "multi"; None means one thread per core.
+
+    A multi executor calls ``on_error`` with an error that a task raises. The other kinds raise it where they are spun.
+    """
     if kind == "events":
         return make_events_executor(context)
     if kind == "multi":
-        # With one thread rclpy warns, and a callback that waits for another never ends.
+        # With one thread rclpy warns, and a callback that waits for another callback never ends.
         threads = max(2, threads or os.cpu_count() or 2)
         multi = MultiThreadedExecutor(threads, context=context)
         if on_error is not None:
@@ -55,14 +59,17 @@ def make_executor(
 
 
 def sound_kind(kind: str, context: Context) -> str:
-    """The kind of executor to use where ``kind`` is asked for: "single" where the EventsExecutor is not sound."""
+    """Return the kind of executor to use for ``kind``. Raises ValueError for an unknown kind.
+
+    It is ``kind`` itself, except that "single" replaces "events" if the EventsExecutor is not sound.
+    """
     if kind not in KINDS:
         raise ValueError(f"there is no executor {kind!r}; there are {', '.join(KINDS)}")
     return "single" if kind == "events" and not events_executor_is_sound(context) else kind
 
 
 def events_executor_is_sound(context: Context) -> bool:
-    """Whether this rclpy has an EventsExecutor that works, as it is used here. Logs what is wrong with one, once."""
+    """Return whether this rclpy has an EventsExecutor that can be used here. If not, log the reason, once."""
     fault = events_executor_fault(context)
     if fault:
         warn_once(f"{fault}; the single-threaded executor is used instead")
@@ -70,10 +77,10 @@ def events_executor_is_sound(context: Context) -> bool:
 
 
 class Spinner:
-    """An executor with the thread that spins it, which also does jobs for the nodes in it.
+    """An executor and the thread that spins it. The thread also does jobs for the executor's nodes.
 
-    Jobs are done between two rounds of the executor, never inside of one: only then can a node be
-    destroyed. ``on_error`` hears of what the executor raises; the thread goes on.
+    Jobs run between two rounds of the executor, never inside one, because a node can be destroyed only then. If the
+    executor raises an error, ``on_error`` is called with it and the thread goes on.
     """
 
     def __init__(
@@ -97,7 +104,7 @@ class Spinner:
         self.thread.start()
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
-        """Have the thread do ``job``, after what it does now."""
+        """Queue ``job`` for the thread, which does it after its current round. Return the job's future."""
         future: Future[T] = Future()
         self._jobs.append((future, job))
         self._given.set()
@@ -105,21 +112,21 @@ class Spinner:
         return future
 
     def stop(self) -> None:
-        """End the thread after the jobs that it has. Returns at once."""
+        """Make the thread end after the queued jobs. Returns at once."""
         self._stopping = True
         self._given.set()
         self._wake()
 
     def attach(self, node: Node) -> None:
-        """Spin ``node`` too."""
+        """Add ``node`` to the executor."""
         self._executor.add_node(node)
 
     def detach(self, node: Node) -> None:
-        """Have the executor let go of ``node``, so that it can be destroyed. Only in the spinner's thread."""
+        """Make the executor let go of ``node``, so that it can be destroyed. Call it in the spinner's thread only."""
         self._executor.remove_node(node)
         deadline = time.monotonic() + DETACH_SECONDS
-        # The EventsExecutor works off a queue, and lets go at its end. The others look at their nodes
-        # again when they are spun in another way than the last time.
+        # The EventsExecutor lets go of a node once its queue is empty; a marker in the queue shows when. The other
+        # executors look at their nodes again when spin_once is called with other arguments than the last time.
         marker = self._executor.create_task(_nothing)
         while self._context.ok() and time.monotonic() < deadline:
             self._spin(0.0)
@@ -127,7 +134,7 @@ class Spinner:
                 break
 
     def _wake(self) -> None:
-        """Have the executor return. Where it is shut down or gone, the thread is not in it."""
+        """Make the executor return. One that is shut down or deleted raises, but the thread is not inside it."""
         with contextlib.suppress(Exception):
             if self._kind == "events":
                 self._awaited.set_result(None)
@@ -154,9 +161,9 @@ class Spinner:
             executor.shutdown(0.0)
 
     def _spin_until_woken(self) -> None:
-        """Many callbacks in one call, which with the EventsExecutor saves a third of what each costs."""
+        """Run many callbacks in one call, which saves a third of the cost of each with the EventsExecutor."""
         self._awaited = task.Future()
-        if not self._jobs and not self._stopping:  # else somebody has woken the one before
+        if not self._jobs and not self._stopping:  # otherwise _wake() may have ended the future before this one
             self._guarded(lambda: self._executor.spin_until_future_complete(self._awaited, FOREVER))
 
     def _do_jobs(self) -> None:
@@ -179,12 +186,12 @@ class Spinner:
         try:
             spin()
         except ExternalShutdownException:
-            pass  # what is left to do are jobs
+            pass  # the context was shut down; the thread still does jobs
         except BaseException as error:
             self._fail(error)
 
     def _report(self, error: BaseException) -> None:
-        """Tell of an error, once: a multi executor raises again what its pool has told of."""
+        """Report an error once: a multi executor raises an error again that its pool has reported."""
         if not getattr(error, "was_reported", False) and not isinstance(error, Interrupted):
             with contextlib.suppress(AttributeError):
                 error.was_reported = True  # type: ignore[attr-defined]
@@ -198,4 +205,4 @@ class Spinner:
 
 
 def _nothing() -> None:
-    """What is given to an executor to have it return."""
+    """Do nothing: this task only makes an executor return."""

@@ -1,7 +1,7 @@
-"""What happens in a process that a node's code forked off a container.
+"""The guard for processes that a node's code forks from a container.
 
-Such a process has the forking thread alone, and shares sockets and shared memory with the container. It may
-run what it was forked for; what it must not do is to destroy what is not its own, or to go on as a container.
+A forked process has only the thread that forked, and shares sockets and shared memory with the container. It may run
+the code that it was forked for. It must not destroy the container's endpoints, nor go on as a second container.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dimos_ros.ros.internals import keep_handles
 
 
 def leave_fork(process: int, error: BaseException | None = None) -> None:
-    """End this process if it is not ``process`` but a fork that came back from a node's code.
+    """End this process unless it is ``process``: then it is a fork that returned from a node's code.
 
-    ``error`` is what it came back with: ``SystemExit`` has the exit code.
+    ``error`` is the error that the node's code raised, if any. ``SystemExit`` gives the exit code.
     """
     if os.getpid() == process:
         return
@@ -32,7 +32,7 @@ def leave_fork(process: int, error: BaseException | None = None) -> None:
 
 
 class ForkGuard:
-    """While it is there, forks of this process destroy nothing that is the container's."""
+    """The guard of one container process: while it is active, a fork of the process destroys no rclpy handle."""
 
     def __init__(self) -> None:
         self._process = os.getpid()
@@ -41,7 +41,7 @@ class ForkGuard:
 
     def _before(self) -> None:
         if self.active:
-            _flush()  # else what is buffered is written by both
+            _flush()  # otherwise both processes would write the buffered output
 
     def _in_child(self) -> None:
         if self.active and os.getppid() == self._process:

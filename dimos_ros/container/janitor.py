@@ -1,4 +1,4 @@
-"""Frees nodes that were destroyed and are still held by references among themselves."""
+"""Freeing destroyed nodes that reference cycles still hold."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import weakref
 from typing import Any
 
 DELAY = 1.0
-"""Seconds between the first unload that left something and the collection, which is for all until then."""
+"""Seconds between the first unload and the collection of garbage, so that one collection serves several unloads."""
 
 
 class Janitor:
-    """Python frees cycles when it comes to it. What rcl has for such an object, endpoints included, would stay
-    until then."""
+    """The collector of destroyed nodes that are in reference cycles.
+
+    Python frees a cycle only at some later collection of garbage. Until then the node's rcl objects, endpoints
+    included, would stay.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,14 +24,14 @@ class Janitor:
         self._closed = threading.Event()
 
     def expect_freed(self, node: Any) -> None:
-        """See to it that ``node`` is freed soon; the caller is to drop it."""
+        """Make sure that ``node`` is freed soon. The caller must drop its own references to it."""
         with self._lock:
             self._expected.append(weakref.ref(node))
             if len(self._expected) == 1 and not self._closed.is_set():
                 threading.Thread(target=self._collect, name="janitor", daemon=True).start()
 
     def close(self) -> None:
-        """Collect no more."""
+        """Stop collecting."""
         self._closed.set()
 
     def _collect(self) -> None:

@@ -1,4 +1,4 @@
-"""The lifecycle of a managed node: its state, and transitions on behalf of the container's owner."""
+"""The lifecycle of a managed node: its state, and transitions that the container's owner asks for."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dimos_ros.ros.internals import lifecycle_state
 
 
 def state_of(node: Node | None) -> str:
-    """The label of a node's lifecycle state; "unmanaged" for a plain node, "unloaded" for none."""
+    """Return the label of a node's lifecycle state; "unmanaged" for a plain node, "unloaded" for None."""
     if isinstance(node, LifecycleNode):
         return lifecycle_state(node)[1]
     return "unmanaged" if node is not None else "unloaded"
 
 
 def is_managed(node: Node | None) -> bool:
-    """Whether a node is a managed (lifecycle) node."""
+    """Return whether a node is a managed (lifecycle) node."""
     return isinstance(node, LifecycleNode)
 
 
 def trigger(node: Node, transition: str) -> None:
     """Run a transition, such as ``configure``, in the calling thread.
 
-    Raises ModuleFailedError where the node's callback does not return SUCCESS, or the state does not allow it.
+    Raises ModuleFailedError if the node's callback does not return SUCCESS, or the state does not allow the transition.
     """
     before = state_of(node)
     try:
@@ -37,7 +37,7 @@ def trigger(node: Node, transition: str) -> None:
 
 
 def deactivate(node: Node) -> list[str]:
-    """Take a managed node to unconfigured, as far as it goes; what went wrong on the way."""
+    """Take a managed node to unconfigured, as far as its callbacks allow. Return the problems on the way."""
     problems = []
     for state, name in ((State.PRIMARY_STATE_ACTIVE, "deactivate"), (State.PRIMARY_STATE_INACTIVE, "cleanup")):
         if not isinstance(node, LifecycleNode) or lifecycle_state(node)[0] != state:

@@ -28,13 +28,13 @@ from dimos_ros.ros.node_options import Host, NodeOptions, applied
 T = TypeVar("T")
 
 IDLE_SECONDS = 1.0
-"""How long callbacks in threads of a multi executor may go on once a node was taken out of it."""
+"""Seconds that callbacks in threads of a multi executor may go on after their node was removed from it."""
 
 
 class LoadedNode:
-    """A node, its context and the spinner that it is in.
+    """A node of a container, with its context and the spinner that spins it.
 
-    ``on_created(full_name)`` is called when its full name is known and may refuse it by raising
+    ``on_created(full_name)`` is called when the node's full name is known. It refuses the node by raising
     LoadRefusedError.
     """
 
@@ -49,7 +49,7 @@ class LoadedNode:
     ) -> None:
         self.unique_id = unique_id
         self.name = ""
-        """The full node name, once there is one."""
+        """The full node name; "" until the rclpy node exists."""
         self.node: Node | None = None
         self.errors = 0
         self.last_error = ""
@@ -71,7 +71,7 @@ class LoadedNode:
     def construct(self) -> None:
         """Construct the node, in the calling thread.
 
-        Raises LoadRefusedError, or ModuleFailedError with what the constructor raised.
+        Raises LoadRefusedError, or ModuleFailedError with the text of the error that the constructor raised.
         """
         extra = self._options.extra
         options = NodeOptions(
@@ -99,7 +99,7 @@ class LoadedNode:
             if isinstance(error, LoadRefusedError):
                 raise
             self._logger.error(f"the constructor raised {_text(error)}\n{traceback_text(error)}")
-            # Not chained: its traceback would hold the half-made node.
+            # Do not chain the error: its traceback would keep the half-made node alive.
             raise ModuleFailedError(f"Component constructor threw an exception: {_text(error)}") from None
 
     def _created(self, node: Node) -> None:
@@ -112,7 +112,7 @@ class LoadedNode:
     # --------------------------------------------------------------------------------------------- operation
 
     def attach(self, spinner: Spinner, owned: bool) -> None:
-        """Begin to spin. An ``owned`` spinner has this node alone, and ends with it."""
+        """Begin to spin the node. An ``owned`` spinner has only this node, and ends with it."""
         assert self.node is not None
         self._spinner = spinner
         self._owned = owned
@@ -120,11 +120,11 @@ class LoadedNode:
 
     @property
     def directory(self) -> Any:
-        """What is known here of the fleet's other nodes; see :class:`dimos_ros.ros.node_options.Host`."""
+        """The directory of the fleet's other nodes; see :class:`dimos_ros.ros.node_options.Host`."""
         return self._host.directory if self._host is not None else None
 
     def error(self, where: str, error: BaseException) -> None:
-        """Log and count what the node's code raised, and tell the container's owner. The node goes on."""
+        """Log and count an error that the node's code raised, and report it to the host. The node goes on."""
         leave_fork(self.guard.process, error)
         self.errors += 1
         self.last_error = log_raised(self._logger, where, error)
@@ -132,38 +132,39 @@ class LoadedNode:
             self._host.error(where, error)
 
     def state(self, label: str) -> None:
-        """The node reached a lifecycle state, whatever asked for it."""
+        """Report to the host that the node reached a lifecycle state, whichever program asked for it."""
         self._told_state = label
         if self._host is not None:
             self._host.state(label)
 
     def finish(self, summary: str) -> None:
-        """The node says that the job of the whole fleet is done."""
+        """Report to the host that the job of the whole fleet is done; log it if there is no host."""
         if self._host is not None:
             self._host.finish(summary)
         else:
             self._logger.info(f"finished: {summary}")
 
     def run(self, function: Callable[[Node], T], timeout: float) -> T:
-        """What ``function(node)`` gives in the thread of the node's executor.
+        """Call ``function(node)`` in the thread of the node's executor and return its result.
 
-        Raises what it raises; RequestTimeoutError after ``timeout`` seconds, with what keeps the thread
-        busy. If the function has begun by then it goes on.
+        Raises the function's own errors. Raises RequestTimeoutError after ``timeout`` seconds, with the name of the
+        code that keeps the thread busy. A function that has begun by then goes on.
         """
         future = self._spinner.submit(lambda: self._call(function))
         try:
             return future.result(timeout)
         except concurrent.futures.TimeoutError:
             if future.done():
-                raise  # the function's own
+                raise  # the function itself raised this error
             future.cancel()
             busy = self.guard.busy_with() or "other nodes of its executor"
             raise RequestTimeoutError(f"{self.name} did not answer within {timeout:g} s: busy with {busy}") from None
 
     def transition(self, name: str, timeout: float) -> None:
-        """Run a lifecycle transition in the node's own thread, and tell the host of the state that it led to.
+        """Run a lifecycle transition in the node's own thread, and report the resulting state to the host.
 
-        Raises ModuleFailedError with what the node's callback raised; RequestTimeoutError as :meth:`run`.
+        Raises ModuleFailedError with the text of the error that the node's callback raised. Raises RequestTimeoutError
+        like :meth:`run`.
         """
 
         def run(node: Node) -> None:
@@ -174,7 +175,7 @@ class LoadedNode:
                 cause = self.last_error if self.errors > errors else str(error)
                 raise ModuleFailedError(f"{cause} (now {state_of(node)})") from None
             finally:
-                # A module tells of its states itself, another managed node does not.
+                # A module reports its states itself; any other managed node does not.
                 if self._told_state != state_of(node):
                     self.state(state_of(node))
 
@@ -187,12 +188,12 @@ class LoadedNode:
             return function(self.node)
 
     def _on_shutdown_call(self, what: str) -> None:
-        self.error("context", RuntimeError(f"{self.name or self._class.__name__} {what}; the others go on"))
+        self.error("context", RuntimeError(f"{self.name or self._class.__name__} {what}; the other nodes go on"))
 
     # --------------------------------------------------------------------------------------------------- end
 
     def take_down(self, timeout: float) -> Unloaded:
-        """Stop and destroy the node, within ``timeout`` seconds; by force if it does not end. Thread-safe."""
+        """Stop and destroy the node within ``timeout`` seconds, by force if its code does not return. Thread-safe."""
         with self._lock:
             if self._taking_down is not None:
                 ours, future = False, self._taking_down
@@ -203,16 +204,16 @@ class LoadedNode:
             try:
                 return future.result(timeout)
             except concurrent.futures.TimeoutError:
-                return Unloaded(False, f"{self.name} is being unloaded since before")
+                return Unloaded(False, f"an earlier request is still unloading {self.name}")
         try:
             result = self._take_down(timeout)
-        except BaseException as error:  # the others that wait are owed an answer
+        except BaseException as error:  # other threads may wait for the result
             result = self._forced(f"taking it down failed: {_text(error)}")
         future.set_result(result)
         return result
 
     def abandon(self) -> None:
-        """End a construction that runs, if its code can be reached."""
+        """End a running construction by interrupting its Python code. Code that waits in C cannot be ended."""
         self._abandoned = True
         self.context.end()
         interrupt(self.guard.threads)
@@ -223,20 +224,20 @@ class LoadedNode:
         if self._ended(done, timeout * 0.5):
             return Unloaded(True, detail="; ".join(self._problems))
         busy = self.guard.busy_with()
-        what = busy or "another node of its executor"
+        what = busy or "other nodes of its executor"
         late = f"{what} did not return within {time.monotonic() - start:.1f} s"
         if busy:
             interrupt(self.guard.threads)
             if self._ended(done, timeout * 0.3):
                 return self._forced("; ".join([f"{late}, and was interrupted", *self._problems]))
-        # Whenever the thread comes back, it finds its job to end the node, and that the node's code has no say.
+        # If the thread ever returns, the queued job destroys the node without calling the node's own code.
         self._abandoned = True
         self.context.end()
         if self.node is not None:
             destroy_remains(self.node)
         return self._forced(
             f"{late}, and could not be interrupted: its thread was abandoned and the node destroyed by force "
-            "(endpoints that the executor has in use disappear when the thread comes back)"
+            "(endpoints that the executor still uses disappear when the thread returns)"
         )
 
     def _forced(self, detail: str) -> Unloaded:
@@ -251,7 +252,7 @@ class LoadedNode:
         return True
 
     def _end(self) -> None:
-        """Take the node down, in its spinner's thread. An interruption goes no further than what it ends."""
+        """Take the node down, in its spinner's thread. An interruption ends only the current step."""
         node = self.node
         try:
             if node is None:
@@ -285,7 +286,7 @@ class LoadedNode:
         self.guard.release(node)
         destroy_remains(node)
         if self._options.log_level or self._options.extra.get("enable_logger_service"):
-            # Levels are kept by name, and another node may come by this one.
+            # rcutils keeps a level by the logger's name, and another node may get the same name later.
             self._logger.set_level(LoggingSeverity.UNSET)
 
 

@@ -1,7 +1,7 @@
-"""``rclpy.spin_once`` and its kin inside of a hosted node's code.
+"""rclpy's spin functions, such as ``rclpy.spin_once``, inside a hosted node's code.
 
-They spin rclpy's one global executor. In a container many nodes do that at the same time, in constructors
-that wait for a service's answer above all, and some in callbacks, while another executor has the node.
+They spin rclpy's only global executor. In a container many nodes may call them at the same time. Most do in a
+constructor that waits for a service's answer; some do in a callback, while another executor has the node.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from dimos_ros.ros.internals import replace_global_executor, restore_global_exec
 
 
 class _BorrowingExecutor(SingleThreadedExecutor):
-    """Gives a node back to the executor that it had before."""
+    """An executor that borrows a node, and gives it back to the executor that had it before."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context=context)
         self._former: dict[Node, Any] = {}
 
     def add_node(self, node: Node) -> bool:
-        """As in the base class."""
+        """Borrow a node. Return whether it was added."""
         if node not in self._former:
             self._former[node] = node.executor if node.executor is not self else None
         return super().add_node(node)
 
     def remove_node(self, node: Node) -> None:
-        """As in the base class."""
+        """Give a node back to the executor that had it before."""
         super().remove_node(node)
         former = self._former.pop(node, None)
         if former is not None:
@@ -38,7 +38,7 @@ class _BorrowingExecutor(SingleThreadedExecutor):
 
 
 class NestedSpin:
-    """While installed, each thread has a global executor of its own."""
+    """The replacement of rclpy's global executor by one executor per thread, while it is installed."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -46,11 +46,11 @@ class NestedSpin:
         self._original: Any = None
 
     def install(self) -> None:
-        """Take the place of rclpy's global executor."""
+        """Replace rclpy's global executor."""
         self._original = replace_global_executor(self._executor_of_thread)
 
     def remove(self) -> None:
-        """Give it back."""
+        """Restore rclpy's global executor."""
         restore_global_executor(self._executor_of_thread, self._original)
 
     def _executor_of_thread(self) -> Any:

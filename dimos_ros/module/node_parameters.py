@@ -20,7 +20,7 @@ from dimos_ros.ros.internals import parameter_override
 
 
 class ParameterNode(Protocol):
-    """A module as this file sees it: a node with parameters, and the values that its attributes show."""
+    """A module as this file sees it: a node with parameters, and the values that its attributes return."""
 
     _parameter_values: dict[str, Any]
 
@@ -48,15 +48,15 @@ _TYPES = {
     "float[]": ParameterType.PARAMETER_DOUBLE_ARRAY,
     "str[]": ParameterType.PARAMETER_STRING_ARRAY,
 }
-# The largest finite values stand for a bound that is not given.
+# The largest finite values stand for a missing bound.
 _LARGEST_FLOAT = 1.7976931348623157e308
 _LARGEST_INT = 2**63 - 1
 
 
 def declare(module: ParameterNode, parameters: Mapping[str, Parameter]) -> None:
-    """Declare them on the node, with the values it was constructed with, and keep them live.
+    """Declare parameters on the node, with the values that it was constructed with, and keep its attributes up to date.
 
-    Raises BlueprintError for one that is required and was not given.
+    Raises BlueprintError for a parameter that must be set and is not.
     """
     for parameter in parameters.values():
         value = _declare_one(module, parameter)
@@ -81,26 +81,26 @@ def declare(module: ParameterNode, parameters: Mapping[str, Parameter]) -> None:
 
 
 def declare_references(module: ParameterNode, references: Mapping[str, Reference]) -> dict[str, str]:
-    """Declare a parameter for each reference: the full name of the node it refers to, "" for none.
+    """Declare a parameter for each reference: the full name of the node that it refers to, "" for none.
 
-    Returns them by attribute. Raises BlueprintError for one that is needed and names nothing.
+    Returns the full names by attribute. Raises BlueprintError for a reference that must be set and is not.
     """
     targets = {}
     for reference in references.values():
         kind = reference.target.__name__
-        descriptor = ParameterDescriptor(description=f"full name of the {kind} that is referred to", read_only=True)
+        descriptor = ParameterDescriptor(description=f"full name of the {kind} that this module uses", read_only=True)
         target = module.declare_parameter(reference.name, "", descriptor).value
         if not target and not reference.optional:
             raise BlueprintError(
-                f"{module.get_fully_qualified_name()}: reference {reference.name!r} names no {kind}; a blueprint "
-                f"fills it in, or give parameter {reference.name!r} the full name of one's node"
+                f"{module.get_fully_qualified_name()}: reference {reference.name!r} ({kind}) must be set; a "
+                f"blueprint sets it, or set parameter {reference.name!r} to the full name of that node"
             )
         targets[reference.name] = str(target)
     return targets
 
 
 def assign(module: ParameterNode, parameter: Parameter, value: Any) -> None:
-    """Set a parameter of the node from within, as ``ros2 param set`` does. Raises BlueprintError."""
+    """Set a parameter of the module's own node, as ``ros2 param set`` does. Raises BlueprintError if it is refused."""
     checked = parameter.check(value, module.get_name())
     kind = RosParameter.Type(_TYPES[parameter.kind]) if checked is not None else RosParameter.Type.NOT_SET
     (result,) = module.set_parameters([RosParameter(parameter.name, kind, to_ros(parameter, checked))])
@@ -109,12 +109,12 @@ def assign(module: ParameterNode, parameter: Parameter, value: Any) -> None:
 
 
 def to_ros(parameter: Parameter, value: Any) -> Any:
-    """A declared value as rclpy takes it: bytes become a list of single bytes."""
+    """Return a declared value in the form that rclpy takes: bytes become a list of single bytes."""
     return [bytes([b]) for b in value] if parameter.kind == "bytes" and value is not None else value
 
 
 def from_ros(parameter: Parameter, value: Any) -> Any:
-    """A value of rclpy as declared."""
+    """Return a value of rclpy in the form of the declaration: the reverse of :func:`to_ros`."""
     if value is None:
         return None
     if parameter.kind == "bytes":
@@ -155,7 +155,7 @@ def _declare_one(module: ParameterNode, parameter: Parameter) -> Any:
         return module.declare_parameter(parameter.name, ros_type, descriptor).value
     if given is None and parameter.default is REQUIRED:
         raise BlueprintError(
-            f"{module.get_fully_qualified_name()}: parameter {parameter.name!r} ({parameter.kind}) has to be given"
+            f"{module.get_fully_qualified_name()}: parameter {parameter.name!r} ({parameter.kind}) must be set"
         )
     if given is None and not _is_empty(parameter.default):
         return module.declare_parameter(parameter.name, to_ros(parameter, parameter.default), descriptor).value
@@ -166,7 +166,7 @@ def _declare_one(module: ParameterNode, parameter: Parameter) -> Any:
 def _declare_empty(
     module: ParameterNode, name: str, ros_type: RosParameter.Type, descriptor: ParameterDescriptor
 ) -> None:
-    """Declare a parameter whose value is an empty list: rclpy tells a type from the value, and this has none."""
+    """Declare a parameter whose value is an empty list. rclpy infers the type from the value, but [] has no type."""
     read_only, descriptor.read_only = descriptor.read_only, False
     module.declare_parameter(name, ros_type, descriptor, ignore_override=True)
     module.set_parameters([RosParameter(name, ros_type, [])])

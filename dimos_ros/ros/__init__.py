@@ -1,1 +1,1 @@
-"""Small ROS tools that rclpy lacks; they know rclpy and nothing else of this package."""
+"""Small ROS tools that rclpy lacks. They know nothing of modules, blueprints or containers."""

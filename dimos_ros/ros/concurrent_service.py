@@ -1,9 +1,9 @@
-"""A ROS service whose callback may block: it runs in threads of its own, beside the executor.
+"""A ROS service whose callback may block, because it runs in its own threads instead of an executor's.
 
-rclpy's executors either serve one callback at a time or pay several times as much for a call
-(MultiThreadedExecutor). Here one thread at a time waits on the service; before it runs the callback it
-lets another one wait. A request is therefore answered in the thread that received it, with no hand-over
-on its way, and a callback that sleeps delays nobody.
+rclpy's executors either run one callback at a time, or cost several times as much per call
+(MultiThreadedExecutor). Here one thread at a time waits on the service. Before it runs the callback, it starts another
+thread that waits. So the thread that received a request also answers it, without a hand-over, and a callback that
+sleeps delays no other request.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ SERVICE_QOS = QoSProfile(depth=200)
 """Services keep the last 200 requests, so that a burst from many clients is not dropped."""
 
 RETRY_SECONDS = 0.1
-"""Pause after the middleware failed to wait, so that a lasting failure does not use up a core."""
+"""Seconds to pause after the middleware failed to wait, so that a lasting failure does not use up a core."""
 
 
 class ConcurrentService:
-    """Serve ``name`` below ``node`` (``~`` and remap rules as for any service).
+    """A service of ``node``. ``name`` may have a ``~`` and is remapped, as for any service.
 
-    ``callback(request)`` returns the response. One that raises is logged; its client gets what
-    ``on_error(error)`` makes of it, or an empty response. ``threads`` are where it runs, those of its own
-    by default. It serves until :meth:`close` or until the node's context is shut down; close it before the
-    node is destroyed.
+    ``callback(request)`` returns the response. If it raises, the error is logged and the client gets
+    ``on_error(error)``, by default an empty response. The callback runs in ``threads``; by default the service makes
+    its own. It serves until :meth:`close`, or until the node's context is shut down. Close it before the node is
+    destroyed.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class ConcurrentService:
         self._threads.submit(self._serve)
 
     def close(self, timeout: float = 1.0) -> None:
-        """Take no more requests. Callbacks that run go on; their answers are dropped."""
+        """Stop taking requests. A callback that runs finishes, but its answer is dropped."""
         self._forget_exit()
         self._stop()
-        if self._left.wait(timeout):  # else a thread still waits on it
+        if self._left.wait(timeout):  # otherwise a thread still waits on the service
             self._service.release()
         if self._owns_threads:
             self._threads.close()
 
     def _stop(self) -> None:
         self._closing = True
-        with contextlib.suppress(InvalidHandle):  # closed before
+        with contextlib.suppress(InvalidHandle):  # the service was closed before
             self._service.wake()
 
     def _serve(self) -> None:
@@ -86,20 +86,20 @@ class ConcurrentService:
         try:
             response = self._callback(request)
             if not isinstance(response, self._response_type):
-                # rclpy would read it as if it were one.
+                # rclpy does not check the type: it would read any object as if it were a response.
                 raise TypeError(f"the answer is a {type(response).__name__}, not a {self._response_type.__name__}")
-        except BaseException as error:  # sys.exit() too: the client is owed an answer
+        except BaseException as error:  # after sys.exit() too: the client waits for an answer
             self._logger.error(f"{self.name}: {traceback.format_exc()}")
             response = self._on_error(error)
         try:
             send(self._service.entity, response, header.request_id)
         except InvalidHandle:
-            pass  # closed meanwhile: there is nobody left to answer for
+            pass  # the service was closed meanwhile, so its clients have stopped waiting
         except Exception as error:
             self._logger.warning(f"{self.name}: the answer was not sent: {error}")
 
     def _receive(self) -> tuple[Any, Any] | None:
-        """The next request and its header; None once closed."""
+        """Wait for the next request. Return it and its header; None once the service is closed."""
         while not self._closing:
             received = self._receive_one()
             if received is not None:
@@ -107,7 +107,7 @@ class ConcurrentService:
         return None
 
     def _receive_one(self) -> tuple[Any, Any] | None:
-        """Wait until something comes: a request, None where it was something else."""
+        """Wait once. Return a request and its header; None if the wait ended without a request."""
         try:
             is_ready = self._service.wait()
         except RclError as error:
@@ -119,7 +119,7 @@ class ConcurrentService:
             return None
         try:
             request, header = self._service.take()
-        except Exception as error:  # such as text that is not UTF-8
+        except Exception as error:  # for example, text that is not UTF-8
             self._logger.warning(f"{self.name}: a request was dropped: {error}")
             return None
         return None if header is None else (request, header)

@@ -1,4 +1,4 @@
-"""Python's log of this package, shown as ROS shows its own: on the console, in the log file, on /rosout."""
+"""The bridge from this package's Python log to ROS, which shows it on the console, in the log file and on /rosout."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PACKAGE = "dimos_ros"
 
 
 class _RosHandler(logging.Handler):
-    """Passes records on to the rclpy logger of a name, whose level decides what is shown."""
+    """A handler that passes records to the rclpy logger ``name``. That logger's level decides which are shown."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._logger = get_logger(name)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a record. rclpy ties a level to the line that logs, so each level has its own."""
+        """Log a record. rclpy allows one level per line of code that logs, so each level has its own line."""
         if not self._logger.is_enabled_for(LoggingSeverity(min(record.levelno // 10 * 10, 50))):
             return
         text = self.format(record)
@@ -34,9 +34,9 @@ class _RosHandler(logging.Handler):
 
 
 def log_to_ros(name: str) -> None:
-    """Have this package's log appear under an rclpy logger of that name, in the process that calls.
+    """Show this package's log under the rclpy logger ``name``, for the calling process.
 
-    The level is the one that the rclpy logger has now. What it does not show is not even made into a record.
+    The level is the one that the rclpy logger has now. Messages below it do not even become records.
     """
     logger = logging.getLogger(PACKAGE)
     for handler in list(logger.handlers):

@@ -1,9 +1,8 @@
-"""Options for a node that is constructed by a class which was not written to take any.
+"""Node options for a class that takes none.
 
-A component's class is called without arguments, and what it is to be named, remapped and set to
-comes from whoever loads it. rclcpp hands a component its NodeOptions; in rclpy a class passes to
-``Node.__init__`` whatever its author wrote. :func:`applied` adds to that, for the first node that
-the calling thread constructs.
+A container calls a component's class without arguments. The load request gives the name, remap rules and parameters.
+rclcpp passes them to a component as NodeOptions. In rclpy a class passes its own fixed arguments to ``Node.__init__``.
+:func:`applied` adds the options to these arguments, for the first node that the calling thread constructs.
 """
 
 from __future__ import annotations
@@ -23,24 +22,24 @@ from dimos_ros.ros.internals import Construct, wrap_construction
 
 
 class Host(Protocol):
-    """What hosts a node, as the node's own class sees it."""
+    """The host of a node, such as a container, as the node's class sees it."""
 
     @property
     def directory(self) -> Any:
-        """What the process knows of other nodes, a ``calls.directory.Directory``; None where it knows nothing."""
+        """The ``calls.directory.Directory`` of the other nodes that this process knows; None if it has none."""
 
     def error(self, where: str, error: BaseException) -> None:
-        """A callback raised: log it and count it. ``where`` names the callback."""
+        """Log and count an error that a callback raised. ``where`` names the callback."""
 
     def state(self, label: str) -> None:
-        """A lifecycle state was reached, whatever asked for it."""
+        """Take note that the node reached a lifecycle state, whichever program asked for it."""
 
     def finish(self, summary: str) -> None:
-        """The job of the whole fleet is done."""
+        """Take note that the node reports the job of the whole fleet as done."""
 
 
 class LoggingHost:
-    """The host of a node that a program constructed itself: it logs and counts."""
+    """The host of a node that a program constructs itself. It logs errors and counts them."""
 
     directory: Any = None
 
@@ -50,29 +49,29 @@ class LoggingHost:
         self.last_error = ""
 
     def error(self, where: str, error: BaseException) -> None:
-        """Log and count it. What is not an Exception, such as ``sys.exit()``, is the program's own affair."""
+        """Log and count the error. Raise one that is not an Exception, such as SystemExit: the program handles it."""
         if not isinstance(error, Exception):
             raise error
         self.errors += 1
         self.last_error = log_raised(self._node.get_logger(), where, error)
 
     def state(self, label: str) -> None:
-        """Nothing: the node has its state itself."""
+        """Do nothing: no other part of the program needs the state."""
 
     def finish(self, summary: str) -> None:
-        """Log it."""
+        """Log the summary."""
         self._node.get_logger().info(f"finished: {summary}")
 
 
 @dataclass
 class NodeOptions:
-    """What the node is constructed with, whatever its class says.
+    """Options that a node is constructed with, in addition to those that its class passes.
 
-    ``arguments`` are as on a command line (``["--ros-args", "-r", "__node:=mapper"]``) and precede
-    the class's own; ``parameter_overrides`` win over the class's own. ``host`` is whoever hosts the
-    node: see :func:`current_host`. ``created(node)`` is called as soon as there is an rclpy node, before
-    the rest of the class's constructor; what it raises, the constructor raises. ``node`` is the node, once
-    its construction has begun, also where that failed.
+    ``arguments`` have the form of a command line (``["--ros-args", "-r", "__node:=mapper"]``) and come before the
+    class's own. ``parameter_overrides`` win over the class's own. ``host`` is given to the node by
+    :func:`current_host`. ``created(node)`` is called once the rclpy node exists, before the rest of the class's
+    constructor; an error that it raises leaves the constructor. ``node`` is set when the construction begins, and stays
+    set if it fails.
     """
 
     context: Context
@@ -92,7 +91,7 @@ _pending = threading.local()
 
 @contextlib.contextmanager
 def applied(options: NodeOptions) -> Iterator[None]:
-    """Within this, the first node that this thread constructs takes ``options``."""
+    """Apply ``options`` to the first node that this thread constructs within the block."""
     wrap_construction(_construct)
     _pending.options = _pending.host_options = options
     try:
@@ -102,13 +101,13 @@ def applied(options: NodeOptions) -> Iterator[None]:
 
 
 def current_host() -> Host | None:
-    """The host given with the options that are being applied in this thread, if any."""
+    """Return the host of the options that are being applied in this thread; None without options or host."""
     options = getattr(_pending, "host_options", None)
     return options.host if isinstance(options, NodeOptions) else None
 
 
 def merged(options: NodeOptions, given: dict[str, Any]) -> dict[str, Any]:
-    """Keyword arguments for ``Node.__init__``: those given by the class, with the options over them."""
+    """Return keyword arguments for ``Node.__init__``: those that the class passes, overridden by the options."""
     result = dict(given)
     result["context"] = options.context
     result["cli_args"] = [*options.arguments, *(given.get("cli_args") or [])]
@@ -122,7 +121,7 @@ def merged(options: NodeOptions, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _construct(construct: Construct, node: Node, node_name: str, given: dict[str, Any]) -> None:
-    """Construct a node of this process, with the options that its thread is to apply, if any."""
+    """Construct a node of this process, with the options that are being applied in this thread, if any."""
     options = getattr(_pending, "options", None)
     if options is None:
         construct(node, node_name, **given)

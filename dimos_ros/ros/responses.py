@@ -1,8 +1,8 @@
-"""Responses of services to clients that the middleware does not know whole yet.
+"""Sending responses of services to clients that the middleware has not discovered completely.
 
-A client is discovered in parts: the end that sends requests, and the one that takes responses. On a busy machine the
-second may be known later than the first request comes. The middleware waits 0.1 s for it, and then rclpy drops the
-response with a warning: the client would wait for ever.
+A client has two endpoints, one that sends requests and one that takes responses. On a busy machine the second may be
+discovered only after the first request has come. The middleware waits 0.1 s for it. Then rclpy drops the response with
+a warning, and the client would wait for ever.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from rclpy.logging import get_logger
 from dimos_ros.ros.internals import RclError, is_sent
 
 SECONDS = 5.0
-"""How long to try: an announcement that was lost is sent again every 3 s."""
+"""Seconds to go on trying, because the middleware repeats a lost announcement of a client every 3 s."""
 PAUSE = 0.05
-"""Seconds before the second try; twice as long before each later one. A try that fails holds the interpreter lock for
+"""Seconds before the second try; doubled before each later one, because a failed try holds the interpreter lock for
 0.1 s."""
 
 
 def send(service: Any, response: Any, request_id: Any) -> None:
-    """Send a response, as soon as its client is known whole. Raises TimeoutError after :data:`SECONDS`, else as
-    rclpy does.
+    """Send a response as soon as both endpoints of its client are discovered.
 
-    ``service`` is the handle of rclpy's service, ``request_id`` of the request's header.
+    ``service`` is the handle of rclpy's service; ``request_id`` comes from the request's header. Raises TimeoutError
+    after :data:`SECONDS`, and any error that rclpy raises while it sends.
     """
     deadline, pause = time.monotonic() + SECONDS, PAUSE
     while not is_sent(service, response, request_id):
@@ -38,7 +38,7 @@ def send(service: Any, response: Any, request_id: Any) -> None:
 
 
 def send_from_executor(service: Any, response: Any, request_id: Any) -> None:
-    """As :func:`send`, but all that takes time is done in another thread, which logs its errors."""
+    """Send a response like :func:`send`, without blocking: a thread repeats a failed first try and logs its errors."""
 
     def go_on() -> None:
         try:

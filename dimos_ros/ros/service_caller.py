@@ -1,8 +1,8 @@
-"""A ROS service client that any thread can block on, inside callbacks too.
+"""A ROS service client whose calls can block any thread, also inside callbacks.
 
-rclpy's ``Client.call`` waits for an executor to bring the answer, and deadlocks where the caller is that
-executor's thread. Here the calling thread itself waits on the client; where several threads call at once,
-one of them waits and hands out what arrives.
+rclpy's ``Client.call`` waits until an executor delivers the answer. It deadlocks if the executor's own thread calls.
+Here the calling thread itself waits on the client. If several threads call at once, one of them receives the answers
+of all and hands them out.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dimos_ros.ros.concurrent_service import SERVICE_QOS
 from dimos_ros.ros.internals import ClientHandle, RclError
 
 CHECK_SECONDS = 0.5
-"""How often a call under way looks whether its server is still there."""
+"""Seconds between two checks of a running call that its server is still there."""
 
 
 class _Pending:
-    """One request under way: its answer or error, and what wakes its thread where another one receives."""
+    """A request that waits for its answer: the answer or error, and a lock that wakes its thread."""
 
     __slots__ = ("done", "error", "response", "wake")
 
@@ -32,7 +32,7 @@ class _Pending:
         self.error: Exception | None = None
         self.done = False
         self.wake: threading.Lock | None = None
-        """Held; released by whoever wakes the thread. Guarded by the caller's lock."""
+        """A lock that is held while the thread waits; a release wakes the thread. ``ServiceCaller._lock`` guards it."""
 
     def wake_up(self) -> None:
         if self.wake is not None and self.wake.locked():
@@ -40,7 +40,10 @@ class _Pending:
 
 
 class ServiceCaller:
-    """Calls of one service from ``node``; ``name`` is resolved as for any client. Close it before the node."""
+    """A client of one service, used by ``node``. ``name`` is resolved as for any client.
+
+    Close it before the node is destroyed.
+    """
 
     def __init__(self, node: Any, srv_type: Any, name: str) -> None:
         self._node = node
@@ -57,12 +60,12 @@ class ServiceCaller:
 
     @property
     def is_closed(self) -> bool:
-        """Whether no more calls can be made, because of :meth:`close` or because the context was shut down."""
+        """Whether calls are refused because of :meth:`close` or because the context was shut down."""
         return self._closed is not None
 
     @property
     def is_ready(self) -> bool:
-        """Whether the graph has a server now. It keeps one that was killed for up to 20 s."""
+        """Whether the graph has a server now. The graph keeps a server that was killed for up to 20 s."""
         with self._lock:
             try:
                 return self._closed is None and self._client.has_server()
@@ -73,8 +76,8 @@ class ServiceCaller:
     def is_there(self) -> bool:
         """Whether the graph shows any part of a server.
 
-        Weaker than :attr:`is_ready`, which is false while a server that was killed is half forgotten, though
-        another that has taken its place answers.
+        This is weaker than :attr:`is_ready`. While the graph has removed only a part of a server that was killed,
+        ``is_ready`` is false, although a new server in its place may answer already.
         """
         if self.is_ready:
             return True
@@ -85,10 +88,10 @@ class ServiceCaller:
                 return False
 
     def wait_for_service(self, timeout: float, keep_waiting: Callable[[], bool] | None = None) -> bool:
-        """Wait until a server is matched, ``timeout`` seconds at most.
+        """Wait until a server is matched, ``timeout`` seconds at most. Return whether there is one.
 
-        The graph has no event that a thread could wait for beside an executor, so this looks again after
-        1, 2, 4, … 20 ms. ``keep_waiting()`` false ends the wait early.
+        The graph has no event that a thread could wait for without an executor. So this method checks again after 1,
+        2, 4, … 20 ms. The wait ends early when ``keep_waiting()`` returns false.
         """
         deadline = time.monotonic() + timeout
         pause = 0.001
@@ -103,9 +106,9 @@ class ServiceCaller:
     def call(self, request: Any, timeout: float, check: Callable[[], None] | None = None) -> Any:
         """Send ``request`` and return the response.
 
-        Raises TimeoutError after ``timeout`` seconds, ConnectionError within about a second of the server
-        leaving the graph, what ``check()`` raises, which is called about as often, and what :meth:`fail` is
-        given.
+        ``check()`` is called about twice a second; an error that it raises ends the call. Raises TimeoutError after
+        ``timeout`` seconds, ConnectionError about a second after the server left the graph, and the error that
+        :meth:`fail` is given.
         """
         now = time.monotonic()
         deadline, look_again = now + timeout, now + CHECK_SECONDS
@@ -141,7 +144,7 @@ class ServiceCaller:
         return pending.response
 
     def fail(self, error: Exception) -> None:
-        """End every call under way with ``error``."""
+        """End every running call with ``error``."""
         with self._lock:
             waiting = [p for p in self._pending.values() if not p.done]
             for pending in waiting:
@@ -151,7 +154,7 @@ class ServiceCaller:
                 self._client.wake()
 
     def close(self) -> None:
-        """End what is under way and give the client back."""
+        """End every running call with ConnectionError and destroy the client."""
         self._forget_exit()
         with self._lock:
             if self._released:
@@ -159,7 +162,7 @@ class ServiceCaller:
             self._released = True
             self._closed = self._closed or ConnectionError("the client was closed")
         self.fail(self._closed)
-        # Whoever waits leaves the wait now; what is waited on must not be destroyed before.
+        # A thread that receives leaves its wait now. The client must not be destroyed before it has left.
         if self._receiving.acquire(timeout=CHECK_SECONDS):
             self._client.release()
 
@@ -168,7 +171,7 @@ class ServiceCaller:
         self.fail(self._closed)
 
     def _send(self, request: Any, pending: _Pending) -> int:
-        # An answer may come before this returns: it is delivered under the same lock.
+        # The answer may come before this method returns. The lock delays its delivery until the request is noted.
         with self._lock:
             if self._closed is not None:
                 raise self._closed
@@ -177,7 +180,7 @@ class ServiceCaller:
         return sequence
 
     def _wait_for_another(self, own: _Pending, seconds: float) -> None:
-        """Wait while another thread receives: until it has the answer, or this one is to receive."""
+        """Wait while another thread receives, until that thread has this call's answer or stops receiving."""
         with self._lock:
             if own.wake is None:
                 own.wake = threading.Lock()
@@ -187,7 +190,7 @@ class ServiceCaller:
         own.wake.acquire(timeout=max(seconds, 0.0))
 
     def _receive_until(self, own: _Pending, deadline: float) -> None:
-        """Take answers, whoever's they are, until ``own`` is done or its time is over."""
+        """Receive the answers of all calls until ``own`` is done or ``deadline`` has passed."""
         client = self._client
         try:
             while not own.done:
@@ -204,7 +207,7 @@ class ServiceCaller:
             sequence, response = self._client.take()
         except RclError:
             raise
-        except Exception as error:  # such as text that is not UTF-8; whose it was is lost with it
+        except Exception as error:  # for example, text that is not UTF-8; its sequence number is lost with it
             self._node.get_logger().warning(f"{self.name}: an answer was dropped: {error}")
             return
         if sequence is None:

@@ -1,8 +1,8 @@
-"""Everything private of rclpy that this package touches, and every patch of it, behind named functions.
+"""All private parts of rclpy that this package uses or replaces, behind named functions.
 
-Nothing outside of this folder uses a private part of rclpy; a test sees to that. Each has its reason, the upstream
-issue, the versions that it is for, a fallback and a probe. ``python -m dimos_ros.ros.internals`` prints the table for
-the rclpy that is installed.
+No file outside this folder uses a private part of rclpy; a test checks that. Each use is listed with its reason, the
+upstream issue, the versions that need it, a fallback and a probe. ``python -m dimos_ros.ros.internals`` prints the
+table for the installed rclpy.
 """
 
 from dimos_ros.ros.internals.construction import Construct, wrap_construction

@@ -1,4 +1,4 @@
-"""``python -m dimos_ros.ros.internals``: what of rclpy's private parts works with the rclpy that is installed."""
+"""``python -m dimos_ros.ros.internals``: show which private parts of rclpy work with the installed version."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Taking part in the construction of every node of this process."""
+"""A wrapper around the construction of every node of this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Wrapper = Callable[[Construct, Node, str, dict[str, Any]], None]
 
 
 def wrap_construction(wrapper: Wrapper) -> None:
-    """Have ``wrapper`` called in place of ``Node.__init__``, from now on. Only the first wrapper counts."""
+    """Call ``wrapper`` in place of ``Node.__init__`` from now on. Only the first call has an effect."""
     if not hasattr(Node.__init__, "is_wrapped"):
         _replace(_wrapped(Node.__init__, wrapper))
 
@@ -32,11 +32,11 @@ def _wrapped(original: Construct, wrapper: Wrapper) -> Construct:
 
 
 def _replace(construct: Construct) -> None:
-    Node.__init__ = construct  # type: ignore[method-assign]  # rclpy has no other place for it
+    Node.__init__ = construct  # type: ignore[method-assign]  # rclpy has no hook for it
 
 
 def _probe(context: Context) -> str:
-    from rclpy.lifecycle import LifecycleNode  # the command line has no use for it
+    from rclpy.lifecycle import LifecycleNode  # imported late: the command line does not need it
 
     seen: list[str] = []
 
@@ -52,7 +52,7 @@ def _probe(context: Context) -> str:
             name = node.get_name()
             node.destroy_node()
             if name != "probe_renamed":
-                raise RuntimeError(f"{kind.__name__} was constructed as {name!r}, past the wrapper")
+                raise RuntimeError(f"{kind.__name__} was constructed as {name!r}, without the wrapper")
     finally:
         _replace(before)
     return f"nodes were constructed through a wrapper: {', '.join(seen)}"
@@ -61,7 +61,7 @@ def _probe(context: Context) -> str:
 INTERNAL = Internal(
     name="construction of nodes",
     purpose="a node whose class takes no options gets the name, remap rules and parameters of its load request",
-    touches="Node.__init__, replaced for the process",
+    touches="Node.__init__, replaced in the whole process",
     upstream="ros2/rclpy#575",
     versions="7.1 and newer",
     fallback="",

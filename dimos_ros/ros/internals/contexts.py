@@ -1,4 +1,4 @@
-"""Contexts that share the rcl context of another one, and rclpy's default context."""
+"""Contexts that borrow the rcl context of another context, and rclpy's default context."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dimos_ros.ros.internals.internal import Internal, NotNeededError
 
 
 class BorrowedContext(Context):
-    """A context that has the rcl context of ``shared`` and an end of its own.
+    """A context that uses the rcl context of ``shared`` but ends on its own.
 
-    rclpy's Context keeps rcl's context in an attribute that a subclass cannot reach, and that is never set here. So
-    each public method that reads it is overridden, ``on_shutdown`` among them; rclpy itself uses ``handle`` and
-    these methods. An ``init()`` does nothing, as ``shared`` is initialized.
+    rclpy's Context keeps the rcl context in an attribute that a subclass cannot reach. That attribute is never set
+    here, so this class overrides each public method that reads it, ``on_shutdown`` among them. rclpy itself uses only
+    ``handle`` and these methods. ``init()`` does nothing, because ``shared`` is initialized.
     """
 
     def __init__(self, shared: Context) -> None:
@@ -31,7 +31,7 @@ class BorrowedContext(Context):
         self._ended = False
         self._registering = threading.Lock()
         self._on_end: list[Callable[[], Callable[[], Any] | None]] = []
-        """Each gives a callback, or None where the object that it was a method of is gone."""
+        """Functions that return a callback, or None if the callback's object no longer exists."""
 
     @property
     def handle(self) -> Any:
@@ -39,29 +39,29 @@ class BorrowedContext(Context):
         return self._shared.handle
 
     def init(self, *_: Any, **__: Any) -> None:
-        """Nothing: the shared context is initialized."""
+        """Do nothing: the shared context is initialized."""
 
     def ok(self) -> bool:
-        """Whether neither this context nor the shared one has ended."""
+        """Return whether neither this context nor the shared one has ended."""
         return not self._ended and self._shared.ok()
 
     def get_domain_id(self) -> int:
-        """The ROS domain of the shared context."""
+        """Return the ROS domain of the shared context."""
         return self._shared.get_domain_id()
 
     def shutdown(self) -> None:
-        """End this context, and no other."""
+        """End this context alone."""
         self.end()
 
     def try_shutdown(self) -> None:
-        """As :meth:`shutdown`."""
+        """Do the same as :meth:`shutdown`."""
         self.shutdown()
 
     def destroy(self) -> None:
-        """Nothing: others use what is shared."""
+        """Do nothing: other contexts use the shared rcl context."""
 
     def on_shutdown(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called when this context ends, or now if it has. The object of a method is not kept."""
+        """Call ``callback`` when this context ends, or now if it has ended. A method does not keep its object alive."""
         if not callable(callback):
             raise TypeError(f"on_shutdown takes a callable, not {type(callback).__name__}")
         with self._registering:
@@ -73,8 +73,10 @@ class BorrowedContext(Context):
         callback()
 
     def end(self) -> list[BaseException]:
-        """Make ``ok()`` false and call what was registered. What callbacks raise is returned; a second call does
-        nothing."""
+        """Make ``ok()`` false and call the registered callbacks. Return the errors that they raised.
+
+        A second call does nothing.
+        """
         with self._registering:
             if self._ended:
                 return []
@@ -89,18 +91,21 @@ class BorrowedContext(Context):
         return errors
 
     def _forget(self, reference: Any) -> None:
-        # Without the lock: garbage may be collected in the thread that holds it.
+        # Do not take the lock: a collection of garbage may call this in the thread that holds it.
         with contextlib.suppress(ValueError):
             self._on_end.remove(reference)
 
 
 def default_context() -> Context | None:
-    """rclpy's default context if there is one; none is made."""
+    """Return rclpy's default context, or None if there is none. Does not make one."""
     return getattr(rclpy.utilities, "g_default_context", None)
 
 
 def set_default_context(context: Context | None) -> bool:
-    """Make ``context`` rclpy's default context, None for that a new one is made. Whether this rclpy lets it be set."""
+    """Make ``context`` rclpy's default context. Return whether this rclpy allows that.
+
+    With None, rclpy makes a new default context when it needs one.
+    """
     if not hasattr(rclpy.utilities, "g_default_context"):
         return False
     rclpy.utilities.g_default_context = context  # type: ignore[assignment]
@@ -117,15 +122,18 @@ def _probe_borrowed(context: Context) -> str:
         executor.add_node(node)
         executor.spin_once(timeout_sec=0.0)
         if called or not borrowed.ok() or borrowed.handle is not context.handle:
-            raise RuntimeError("a borrowed context is not the shared one")
+            raise RuntimeError("a borrowed context does not use the rcl context of the shared one")
         if errors := borrowed.end():
-            raise RuntimeError(f"what rclpy registered with a borrowed context raised {errors[0]}")
+            raise RuntimeError(f"an on_shutdown callback of a borrowed context raised {errors[0]}")
         if called != [1] or borrowed.ok() or not context.ok():
-            raise RuntimeError(f"a borrowed context ended wrongly: {len(called)} callbacks, shared {context.ok()}")
+            raise RuntimeError(
+                f"after the end of a borrowed context, {len(called)} of 1 callbacks had been called, and ok() was "
+                f"{borrowed.ok()} for it and {context.ok()} for the shared context"
+            )
     finally:
         executor.shutdown()
         node.destroy_node()
-    return "a node lived in it, its end called what was registered, and the shared context went on"
+    return "a node ran in a borrowed context, whose end called its callback and left the shared context running"
 
 
 def _probe_default(context: Context) -> str:
@@ -134,17 +142,17 @@ def _probe_default(context: Context) -> str:
         raise NotNeededError("rclpy.utilities has no g_default_context")
     try:
         if rclpy.get_default_context() is not context or not rclpy.ok():
-            raise RuntimeError("rclpy does not use the default context that was set")
+            raise RuntimeError("rclpy did not use the default context that was set")
     finally:
         set_default_context(before)
-    return "rclpy.ok() and rclpy.get_default_context() gave the context that was set"
+    return "rclpy.ok() and rclpy.get_default_context() used the context that was set"
 
 
 INTERNALS = (
     Internal(
         name="borrowed context",
-        purpose="a node shuts its own context down, and the others of its process go on",
-        touches="Context, whose public methods are all overridden: the attribute with rcl's context is never set",
+        purpose="a node can shut its context down, and the other nodes of its process go on",
+        touches="Context, whose public methods are all overridden, since its attribute with rcl's context is never set",
         upstream="",
         versions="7.1 and newer",
         fallback="",
@@ -152,7 +160,7 @@ INTERNALS = (
     ),
     Internal(
         name="default context",
-        purpose="rclpy.ok() is true inside of a container, and rclpy.shutdown() ends nothing",
+        purpose="rclpy.ok() is true inside a container, and rclpy.shutdown() does not end the container",
         touches="rclpy.utilities.g_default_context, set",
         upstream="",
         versions="7.1 and newer",

@@ -1,8 +1,8 @@
-"""Learning that rclpy dropped a response.
+"""Detection of responses that rclpy dropped.
 
-Where the middleware does not know the client's end for responses yet, rclpy warns (``RuntimeWarning: failed to send
-response (timeout)``) and returns as if all were well. A filter that makes an error of that warning, in this module
-alone, is the only way to hear of it.
+If the middleware has not discovered the client's endpoint for responses, rclpy warns (``RuntimeWarning: failed to send
+response (timeout)``) and returns normally. The only way to notice that is a warning filter, which turns this warning
+into an error for this Python module alone.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ def _warns() -> bool:
 
 
 DROPS_RESPONSES = _warns()
-"""Whether this rclpy warns of a response that it drops: its library has the text. Looked up once, before forks."""
+"""Whether this rclpy warns when it drops a response: its library has the text. Looked up once, before any fork."""
 
 _installing = threading.Lock()
 _filter: Any = None
 
 
 def is_sent(service: Any, response: Any, request_id: Any) -> bool:
-    """Send a response. False where the client's end for responses is not known yet. Raises as rclpy does.
+    """Send a response. Return False if the client's endpoint for responses is not discovered yet.
 
-    ``service`` is the handle of a service, ``request_id`` of the request's header.
+    ``service`` is the handle of a service; ``request_id`` comes from the request's header. Raises any other error of
+    rclpy.
     """
     if DROPS_RESPONSES:
         filters = warnings.filters
@@ -51,7 +52,8 @@ def is_sent(service: Any, response: Any, request_id: Any) -> bool:
     except RuntimeWarning:
         return False
     except SystemError as error:
-        # Compiled code returns as if the warning, an error by now, were none; the interpreter complains about that.
+        # The filter made the warning an error, but compiled code returned normally. The interpreter reports that as
+        # a SystemError.
         if isinstance(error.__cause__, RuntimeWarning):
             return False
         raise
@@ -59,7 +61,7 @@ def is_sent(service: Any, response: Any, request_id: Any) -> bool:
 
 
 def _install_filter() -> None:
-    """Put this module's filter before all others. A program may have put some before it, or removed all."""
+    """Put the filter before all others, because a program may have put its own before it or removed all filters."""
     global _filter
     with _installing:
         warnings.filterwarnings("error", TEXT, RuntimeWarning, __name__)
@@ -67,7 +69,7 @@ def _install_filter() -> None:
 
 
 class _Warning:
-    """A service that can send nothing."""
+    """A stand-in for a service that drops each response with rclpy's warning."""
 
     def __enter__(self) -> None: ...
 
@@ -79,21 +81,21 @@ class _Warning:
 
 def _probe(context: Context) -> str:
     if not DROPS_RESPONSES:
-        raise NotNeededError(f"this rclpy does not warn {TEXT!r}: what it cannot send, it raises")
+        raise NotNeededError(f"this rclpy does not warn {TEXT!r}: it raises an error instead")
     for disturb in (warnings.resetwarnings, lambda: warnings.simplefilter("ignore")):
         with warnings.catch_warnings():
             disturb()
             if is_sent(_Warning(), None, None):
-                raise RuntimeError("a warning about a response passed unnoticed")
-    return "its library has the warning, and a warning is noticed whatever filters a program sets"
+                raise RuntimeError("a warning about a dropped response was not noticed")
+    return "rclpy's library has the warning, and it is noticed with any warning filters that a program sets"
 
 
 INTERNAL = Internal(
     name="responses that were dropped",
-    purpose="a response is sent again until its client is discovered whole; else the client would wait for ever",
-    touches="the text of a warning of service_send_response; a filter for it that is put back if it is gone",
+    purpose="a response is sent again until its client is fully discovered; otherwise the client would wait for ever",
+    touches="the text of a warning of service_send_response, and a warning filter that is restored if it is removed",
     upstream="ros2/rclpy#1720, ros2/rclpy#1181, ros2/rclpy#1136",
-    versions="those whose library has the text; 7.1 and 9.1 do",
-    fallback="the response is sent once, and what rclpy raises is logged",
+    versions="all whose library has the text, such as 7.1 and 9.1",
+    fallback="the response is sent once, and an error that rclpy raises is logged",
     probe=_probe,
 )

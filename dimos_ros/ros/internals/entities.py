@@ -1,4 +1,4 @@
-"""Wrapping the callbacks of a node's entities: those that it has and those that it is given later."""
+"""Wrapping the callbacks of a node's entities, both the present ones and the ones created later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rclpy.node import Node
 from dimos_ros.ros.internals.internal import Internal
 
 Found = Callable[[str, Any], None]
-"""Is called with the kind of an entity and the entity."""
+"""``found(kind, entity)`` is called for each entity of a node."""
 
 KINDS = {
     "subscription": ("create_subscription", "subscriptions"),
@@ -21,11 +21,11 @@ KINDS = {
     "guard condition": ("create_guard_condition", "guards"),
     "waitable": ("add_waitable", "waitables"),
 }
-"""Kinds of entity with a callback: the method of Node that adds one, and the attribute that lists them."""
+"""Kinds of entity that have a callback. For each: the method of Node that adds one, the attribute that lists them."""
 
 
 def watch_entities(node: Node, found: Found) -> None:
-    """Call ``found(kind, entity)`` for each entity that ``node`` has, and for each one as it is created."""
+    """Call ``found(kind, entity)`` for each entity that ``node`` has, and for each new one when it is created."""
     for kind, (_, listed) in KINDS.items():
         for entity in list(getattr(node, listed)):
             found(kind, entity)
@@ -34,7 +34,7 @@ def watch_entities(node: Node, found: Found) -> None:
 
 
 def unwatch_entities(node: Node) -> None:
-    """Take back what :func:`watch_entities` did to a node."""
+    """Undo :func:`watch_entities` for new entities of a node."""
     for create, _ in KINDS.values():
         node.__dict__.pop(create, None)
 
@@ -46,22 +46,22 @@ def _create(found: Found, kind: str, create: Callable[..., Any], *args: Any, **o
 
 
 def callback_of(kind: str, entity: Any) -> Callable[..., Any] | None:
-    """What an executor calls when the entity is ready."""
+    """Return the function that an executor calls when the entity is ready."""
     return entity.execute if kind == "waitable" else entity.callback
 
 
 def set_callback(kind: str, entity: Any, callback: Callable[..., Any]) -> None:
-    """Have executors call ``callback`` instead."""
+    """Replace the function that an executor calls when the entity is ready."""
     setattr(entity, "execute" if kind == "waitable" else "callback", callback)
 
 
 def set_sender(service: Any, send: Callable[[Any, Any], None]) -> None:
-    """Have executors hand the response of a service, and the request's header, to ``send``."""
+    """Replace the sending of a service's responses: executors call ``send(response, header of the request)``."""
     service.send_response = send
 
 
 def drop_callbacks(entity: Any) -> None:
-    """Have the entity keep no callback any more. It must not be used again."""
+    """Remove the callbacks that an entity keeps. It must not be used afterwards."""
     for attribute in ("callback", "_callback", "send_response", "execute"):
         entity.__dict__.pop(attribute, None)
 
@@ -96,19 +96,19 @@ def _probe(context: Context) -> str:
             if callable(getattr(entity, "__dict__", {}).get("callback")):
                 raise RuntimeError("an entity kept its callback")
         if set(kinds[-3:]) != {"subscription", "service", "timer"}:
-            raise RuntimeError(f"of a subscription, a service and a timer, these were seen: {kinds}")
+            raise RuntimeError(f"a subscription, a service and a timer were created, but only these were seen: {kinds}")
         if called != [1]:
-            raise RuntimeError("an executor did not call what took the place of a timer's callback")
+            raise RuntimeError("an executor did not call the replacement of a timer's callback")
     finally:
         executor.shutdown()
         node.destroy_node()
-    return "new entities were seen, and an executor called what took the place of a callback"
+    return "new entities were seen, and an executor called the replacement of a callback"
 
 
 INTERNAL = Internal(
     name="callbacks of a node",
-    purpose="what a callback raises is reported and ends neither the executor nor the other nodes",
-    touches="create_* and add_waitable of a node; callback, execute and send_response of entities; replaced",
+    purpose="an error that a callback raises is reported, and ends neither the executor nor the other nodes",
+    touches="create_* and add_waitable of a node; callback, execute and send_response of entities; all replaced",
     upstream="ros2/rclpy#1098",
     versions="7.1 and newer",
     fallback="",

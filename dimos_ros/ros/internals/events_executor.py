@@ -1,4 +1,4 @@
-"""rclpy's EventsExecutor: making one that is safe to use, and whether this rclpy has one that works."""
+"""rclpy's EventsExecutor: making one that is safe to use, and checking that this rclpy has one that works."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from rclpy.context import Context
 from dimos_ros.ros.internals.internal import Internal, NotNeededError
 
 FOREVER = 1e8
-"""Seconds, three years. Without a deadline, one that overflows makes the executor loop on a core with the interpreter
-locked."""
+"""Seconds of a wait without end: three years. If no deadline is given, rclpy's own overflows, and the executor loops on
+a core with the interpreter locked."""
 
 
 class _Nobody:
-    """A node without anything. With exactly one node, an EventsExecutor reads past a set of nodes when a task raises,
-    and the process dies of a segmentation fault. Two of these keep it from ever having exactly one."""
+    """A stand-in for a node, without any entities.
+
+    If an EventsExecutor has exactly one node and a task raises, it reads past the end of its set of nodes, and the
+    process ends with a segmentation fault. With two stand-ins it never has exactly one node.
+    """
 
     subscriptions = timers = clients = services = waitables = guards = ()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Nothing: a reference to the executor would make a cycle that is never collected."""
+        """Do nothing: a reference to the executor would make a cycle that is never collected."""
 
 
 def make_events_executor(context: Context) -> Any:
-    """An EventsExecutor in which a task may raise. Raises ImportError where this rclpy has none."""
+    """Return an EventsExecutor in which a task may raise. Raises ImportError if this rclpy has no EventsExecutor."""
     from rclpy.experimental import EventsExecutor
 
     executor: Any = EventsExecutor(context=context)
@@ -36,9 +39,9 @@ def make_events_executor(context: Context) -> Any:
 
 
 def events_executor_fault(context: Context) -> str:
-    """What is wrong with this rclpy's EventsExecutor, as it is used here; "" where it works.
+    """Return the reason why this rclpy's EventsExecutor cannot be used; "" if it works.
 
-    With a deadline, one has to run what it was given before, and what another thread gives it while it waits.
+    Until its deadline, it must run a task that was given before, and a task that another thread gives while it waits.
     """
     try:
         executor = make_events_executor(context)
@@ -65,7 +68,7 @@ def _probe_sound(context: Context) -> str:
     fault = events_executor_fault(context)
     if fault:
         raise NotNeededError(fault)
-    return "an EventsExecutor ran a task, and one that another thread gave it while it waited"
+    return "an EventsExecutor ran a task, and a second one that another thread gave it while it waited"
 
 
 def _sound_or_not_needed(context: Context) -> None:
@@ -85,10 +88,10 @@ def _probe_nobody(context: Context) -> str:
     try:
         executor.spin_once(timeout_sec=1.0)
     except ValueError:
-        return "a task raised, and the process lived"
+        return "a task raised, and the process went on"
     finally:
         executor.shutdown()
-    raise RuntimeError("what a task raised came out nowhere")
+    raise RuntimeError("an error that a task raised was lost")
 
 
 def _probe_forever(context: Context) -> str:
@@ -97,7 +100,7 @@ def _probe_forever(context: Context) -> str:
     done: Any = task.Future()
     timer = threading.Timer(0.05, done.set_result, (None,))
     timer.start()
-    # Where this deadline overflows, it returns at once.
+    # If this deadline overflows, the executor returns at once.
     executor.spin_until_future_complete(done, FOREVER)
     was_done = done.done()
     timer.join()
@@ -107,34 +110,34 @@ def _probe_forever(context: Context) -> str:
     return f"a wait of {FOREVER:g} s lasted until another thread ended it"
 
 
-_HAVE_IT = "those that have it, such as 7.1.5 and 9.1.2"
+_HAVE_IT = "all that have an EventsExecutor, such as 7.1.5 and 9.1.2"
 
 INTERNALS = (
     Internal(
         name="EventsExecutor",
-        purpose="handling a message costs a third less",
+        purpose="each message costs a third less time to handle",
         touches="rclpy.experimental.EventsExecutor",
         upstream="ros2/rclpy#1389",
         versions=_HAVE_IT,
-        fallback='executor "single" is used in place of "events", and the log says so once',
+        fallback='the executor "single" replaces "events", and the log says so once',
         probe=_probe_sound,
     ),
     Internal(
         name="EventsExecutor with one node",
-        purpose="a task that raises is reported, and does not end the process with a segmentation fault",
-        touches="EventsExecutor.add_node, which takes objects that only look like nodes",
+        purpose="an error that a task raises is reported, instead of ending the process with a segmentation fault",
+        touches="EventsExecutor.add_node, which also takes objects that are not nodes but have their attributes",
         upstream="ros2/rclpy#1641, ros2/rclpy#1718",
-        versions="those before ros2/rclpy#1718, such as 7.1.5 and 9.1.2; harmless on later ones",
-        fallback='none is needed where executor "single" is used',
+        versions="before ros2/rclpy#1718, such as 7.1.5 and 9.1.2; harmless later",
+        fallback='none is needed: the executor "single" is used',
         probe=_probe_nobody,
     ),
     Internal(
         name="EventsExecutor without end",
         purpose="an idle executor waits, instead of looping on a core with the interpreter locked",
-        touches="spin_until_future_complete of EventsExecutor, always with a deadline",
+        touches="EventsExecutor.spin_until_future_complete, always called with a deadline",
         upstream="ros2/rclpy#1563",
-        versions="those before ros2/rclpy#1563, such as 7.1.5 and 9.1.2; harmless on later ones",
-        fallback='none is needed where executor "single" is used',
+        versions="before ros2/rclpy#1563, such as 7.1.5 and 9.1.2; harmless later",
+        fallback='none is needed: the executor "single" is used',
         probe=_probe_forever,
     ),
 )

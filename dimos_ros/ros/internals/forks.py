@@ -1,4 +1,4 @@
-"""Keeping a forked process from destroying what it shares with its parent."""
+"""Keeping a forked process from destroying the endpoints that it shares with its parent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dimos_ros.ros.internals.internal import Internal, NotNeededError
 
 
 def keep_handles() -> None:
-    """Have nothing of rclpy destroyed in this process any more. For a process that was forked off one with nodes.
+    """Stop rclpy from destroying any handle in this process, which was forked from a process with nodes.
 
-    Destroying an endpoint says goodbye to its peers, and takes locks that a thread of the parent may have held.
+    Destroying an endpoint tells its peers that it is gone. It also takes locks that a thread of the parent may have
+    held during the fork.
     """
     if _can_be_kept():
         _rclpy.Destroyable.destroy_when_not_in_use = _ignore  # type: ignore[method-assign, assignment]
@@ -39,17 +40,17 @@ def _probe(context: Context) -> str:
     finally:
         destroyable.destroy_when_not_in_use = before
     if not destroyed:
-        raise RuntimeError("a handle was destroyed past what took the place of Destroyable.destroy_when_not_in_use")
+        raise RuntimeError("a handle was destroyed without the replacement of Destroyable.destroy_when_not_in_use")
     handle.destroy_when_not_in_use()
-    return "destroying a handle did what was put in its place"
+    return "destroying a handle called the replacement"
 
 
 INTERNAL = Internal(
     name="handles after a fork",
-    purpose="a process that a node forks off leaves the endpoints of its container alone",
+    purpose="a process that a node forks does not destroy the endpoints of its container",
     touches="rclpy_implementation.Destroyable.destroy_when_not_in_use, replaced in the forked process",
     upstream="ros2/rclpy#328",
     versions="7.1 and newer",
-    fallback="a forked process that destroys nodes may hang, or say goodbye for endpoints that go on",
+    fallback="a forked process that destroys nodes may hang, or tell peers that the container's endpoints are gone",
     probe=_probe,
 )

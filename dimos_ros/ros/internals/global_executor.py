@@ -1,4 +1,4 @@
-"""Replacing the one global executor that ``rclpy.spin_once`` and its kin use."""
+"""Replacing the global executor that ``rclpy.spin_once`` and rclpy's other spin functions use."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ GetExecutor = Callable[[], Any]
 
 
 def replace_global_executor(replacement: GetExecutor) -> GetExecutor | None:
-    """Have ``rclpy.spin*`` spin what ``replacement()`` gives. Returns what was there before; None where this rclpy
-    does not ask for its global executor in that way."""
+    """Make ``rclpy.spin*`` spin the executor that ``replacement()`` returns. Return the original function.
+
+    Logs a warning and returns None if this rclpy's spin functions do not use ``rclpy.get_global_executor``.
+    """
     if not _is_asked_for():
         warn_once(
             "this rclpy's spin functions do not use rclpy.get_global_executor: nodes that spin at the same time, in "
@@ -30,7 +32,7 @@ def replace_global_executor(replacement: GetExecutor) -> GetExecutor | None:
 
 
 def restore_global_executor(replacement: GetExecutor, original: GetExecutor | None) -> None:
-    """Undo :func:`replace_global_executor`, unless something else has replaced the executor since."""
+    """Undo :func:`replace_global_executor`, unless other code has replaced the executor since."""
     if original is not None and rclpy.get_global_executor == replacement:
         rclpy.get_global_executor = original
 
@@ -60,12 +62,12 @@ def _probe(context: Context) -> str:
         restore_global_executor(replacement, original)
         executor.shutdown()
         node.destroy_node()
-    return "rclpy.spin_once spun the executor that took the place of the global one"
+    return "rclpy.spin_once spun the executor that replaced the global one"
 
 
 INTERNAL = Internal(
     name="global executor",
-    purpose="several nodes of a process may call rclpy.spin_once at the same time, also in callbacks",
+    purpose="several nodes of a process can call rclpy.spin_once at the same time, also in callbacks",
     touches="rclpy.get_global_executor, replaced",
     upstream="ros2/rclpy#1018, ros2/rclpy#1211",
     versions="7.1 and newer",

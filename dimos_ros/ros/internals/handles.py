@@ -1,7 +1,7 @@
 """Handles of a service or a client that a thread can wait on by itself, without an executor.
 
-rclpy's ``Client.call`` waits for an executor to bring the answer, and its services are served by an executor alone.
-So :mod:`dimos_ros.ros.service_caller` and :mod:`dimos_ros.ros.concurrent_service` stand on what rclpy is made of.
+rclpy's ``Client.call`` waits until an executor delivers the answer, and only an executor serves its services. So
+:mod:`dimos_ros.ros.service_caller` and :mod:`dimos_ros.ros.concurrent_service` use the compiled part of rclpy directly.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from rclpy.type_support import check_is_valid_srv_type
 from dimos_ros.ros.internals.internal import Internal
 
 RclError: type[Exception] = _rclpy.RCLError
-"""What rcl failed to do. rclpy exports this error nowhere else."""
+"""The error that rclpy raises when rcl fails. rclpy does not export it in public."""
 
 
 def context_handle(context: Context) -> Any:
-    """rcl's side of a context. Raises RuntimeError for a context that is not initialized."""
+    """Return the rcl handle of a context. Raises RuntimeError for a context that is not initialized."""
     if context.handle is None:
-        raise RuntimeError("the context is not initialized; call init() of it first")
+        raise RuntimeError("the context is not initialized; call its init() first")
     return context.handle
 
 
 class _WaitHandle:
-    """One entity of a node, and what a thread needs to wait on it until it is ready or :meth:`wake` is called.
+    """An entity of a node that a thread can wait on until it is ready or :meth:`wake` is called.
 
-    All is in use until :meth:`release`, rather than for each wait anew: nothing is destroyed under a wait.
+    It holds a guard condition and a wait set as well. All three stay in use until :meth:`release`, not only during a
+    wait, so that none is destroyed while a thread waits.
     """
 
     def __init__(self, node: Any, is_service: bool, make: Callable[[], Any]) -> None:
@@ -48,9 +49,9 @@ class _WaitHandle:
             handle.__enter__()
 
     def wait(self, nanoseconds: int = -1) -> bool:
-        """Wait until the entity is ready; whether it is. -1 waits without end. One thread at a time.
+        """Wait until the entity is ready. Return whether it is. -1 waits without end.
 
-        Raises RclError when the middleware fails to wait.
+        Only one thread may wait at a time. Raises RclError when the middleware fails to wait.
         """
         wait_set = self._wait_set
         wait_set.clear_entities()
@@ -60,12 +61,12 @@ class _WaitHandle:
         return bool(wait_set.is_ready(self._kind, index))
 
     def wake(self) -> None:
-        """End a wait. Raises InvalidHandle once all is destroyed."""
+        """End a wait. Raises InvalidHandle after :meth:`release`."""
         with self._guard:
             self._guard.trigger_guard_condition()
 
     def release(self) -> None:
-        """Destroy all of it. No thread may wait any more. Only the first call counts."""
+        """Destroy the handles. No thread may be waiting. Only the first call has an effect."""
         used, self._used = self._used, ()
         for handle in used:
             handle.__exit__(None, None, None)
@@ -83,7 +84,10 @@ class ServiceHandle(_WaitHandle):
         """The full service name."""
 
     def take(self) -> tuple[Any, Any]:
-        """A request and its header; None and None where there is none after all. Raises what converting it raises."""
+        """Take a request and return it with its header; None and None if there is none.
+
+        Raises the error of converting the request.
+        """
         request, header = self.entity.service_take_request(self._request_type)
         return request, header
 
@@ -99,7 +103,7 @@ class ClientHandle(_WaitHandle):
         """The full service name."""
 
     def has_server(self) -> bool:
-        """Whether the graph has a server now. Raises RclError when the context was shut down."""
+        """Return whether the graph has a server now. Raises RclError if the context was shut down."""
         return bool(self.entity.service_server_is_available())
 
     def send(self, request: Any) -> int:
@@ -107,9 +111,9 @@ class ClientHandle(_WaitHandle):
         return int(self.entity.send_request(request))
 
     def take(self) -> tuple[int | None, Any]:
-        """The sequence number of a response, and the response; None and None where there is none after all.
+        """Take a response and return its sequence number and the response; None and None if there is none.
 
-        Raises RclError, or what converting the response raises.
+        Raises RclError, or the error of converting the response.
         """
         header, response = self.entity.take_response(self._response_type)
         return (None, None) if header is None else (header.request_id.sequence_number, response)
@@ -124,14 +128,14 @@ def _probe(context: Context) -> str:
     try:
         service.wake()
         if service.wait(1_000_000_000):
-            raise RuntimeError("a wait that was woken found a request")
+            raise RuntimeError("a wait that was woken reported a request, but none was sent")
         client.has_server()
         sequence = client.send(ListParameters.Request(depth=7))
         if not service.wait(5_000_000_000):
-            raise RuntimeError("a request did not come within 5 s")
+            raise RuntimeError("a request did not arrive within 5 s")
         request, header = service.take()
         if request.depth != 7 or header.request_id.sequence_number != sequence:
-            raise RuntimeError(f"a request came as {request}, {header}")
+            raise RuntimeError(f"a request arrived changed: {request}, {header}")
     finally:
         client.release()
         service.release()
@@ -141,7 +145,7 @@ def _probe(context: Context) -> str:
 
 INTERNAL = Internal(
     name="waiting on a service or client",
-    purpose="calls between modules block a thread of their own, so that they work inside of callbacks",
+    purpose="calls between modules do not wait for an executor, so that they work inside callbacks",
     touches="rclpy_implementation: Service, Client, GuardCondition, WaitSet, RCLError",
     upstream="ros2/rclpy#883",
     versions="7.1 and newer",

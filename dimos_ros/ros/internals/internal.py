@@ -1,4 +1,4 @@
-"""One private part of rclpy that this package uses, as data with a probe: a row of the table of internals."""
+"""An internal: one private part of rclpy that this package uses, as data with a probe. It is a row of the table."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from rclpy.logging import get_logger
 
 
 class NotNeededError(Exception):
-    """This rclpy lacks a private part, or does not need what is done with it; the text says which."""
+    """This rclpy lacks a private part, or does not need its use. The text says which."""
 
 
 @dataclass(frozen=True)
 class Internal:
-    """A use of rclpy's private parts.
+    """One use of private parts of rclpy.
 
-    ``probe(context)`` tries it on the rclpy that is installed, in an initialized context. It returns what it saw,
-    raises NotNeededError where the fallback is taken, and anything else where neither would work.
+    ``probe(context)`` tries it on the installed rclpy, in an initialized context, and returns a sentence about its
+    observation. It raises NotNeededError if the fallback is taken, and any other error if neither way works.
     """
 
     name: str
     purpose: str
     touches: str
-    """The private parts, as in rclpy's source."""
+    """Names of the private parts, as in rclpy's source."""
     upstream: str
-    """Issues and pull requests of rclpy about it; empty where none is known."""
+    """Issues and pull requests of rclpy about it; empty if none is known."""
     versions: str
-    """The versions of rclpy that it is for."""
+    """The versions of rclpy that need it."""
     fallback: str
-    """What is done without it; empty where nothing can take its place."""
+    """The behaviour without it; empty if nothing can take its place."""
     probe: Callable[[Context], str]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a probe found: whether the internal is used here, and whether this rclpy is sound with or without it."""
+    """The result of a probe: whether the internal is used here, and whether this package works with or without it."""
 
     internal: Internal
     used: bool
@@ -53,7 +53,7 @@ class Finding:
 
 
 def examine(internal: Internal, context: Context) -> Finding:
-    """Probe one internal. Raises nothing: what a probe raises is its finding."""
+    """Probe one internal and return its finding. An error that the probe raises becomes the finding's text."""
     try:
         return Finding(internal, used=True, sound=True, text=internal.probe(context))
     except NotNeededError as reason:
@@ -64,5 +64,5 @@ def examine(internal: Internal, context: Context) -> Finding:
 
 @functools.cache
 def warn_once(text: str) -> None:
-    """Log, the first time that this process has to say so, that a fallback is taken."""
+    """Log a warning about a fallback, once per process and text."""
     get_logger("rclpy_internals").warning(text)

@@ -1,4 +1,4 @@
-"""Raising an error in other threads. This is CPython's, not rclpy's: the last means to end a node's code."""
+"""Raising an error in other threads, the last means to end a node's code. It uses CPython's internals, not rclpy's."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from dimos_ros.ros.internals.internal import Internal, NotNeededError
 
 
 def can_interrupt() -> bool:
-    """Whether this interpreter can raise an error in another thread."""
+    """Return whether this interpreter can raise an error in another thread."""
     return hasattr(getattr(ctypes, "pythonapi", None), "PyThreadState_SetAsyncExc")
 
 
 def interrupt_threads(threads: Iterable[int], error: type[BaseException]) -> None:
-    """Raise ``error`` in threads, given by their identifiers. It reaches Python code; what waits in C gets it on its
-    return. Does nothing where the interpreter cannot do it."""
+    """Raise ``error`` in threads, given by their identifiers.
+
+    A thread that runs Python code gets it at once; a thread that waits in C code gets it when that code returns. Does
+    nothing if the interpreter cannot do it.
+    """
     if can_interrupt():
         for ident in threads:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(error))
@@ -55,10 +58,10 @@ def _probe(context: Context) -> str:
 
 INTERNAL = Internal(
     name="interrupting a node's code",
-    purpose="a node that hangs in Python code is unloaded, and its container goes on",
-    touches="PyThreadState_SetAsyncExc of CPython by ctypes",
+    purpose="a node that hangs in Python code can be unloaded, and its container goes on",
+    touches="CPython's PyThreadState_SetAsyncExc, called by ctypes",
     upstream="",
     versions="any, on CPython",
-    fallback="nothing is interrupted: a node that hangs is abandoned at once, with its thread",
+    fallback="no code is interrupted: a node that hangs is abandoned at once, with its thread",
     probe=_probe,
 )

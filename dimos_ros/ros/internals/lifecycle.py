@@ -1,4 +1,4 @@
-"""The lifecycle state of a managed node, which rclpy tells through a service alone."""
+"""The lifecycle state of a managed node. In public, rclpy gives it through a service only."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def lifecycle_state(node: LifecycleNode) -> tuple[int, str]:
-    """The number and the label of a managed node's state, such as 1 and ``unconfigured``."""
+    """Return the number and the label of a managed node's state, such as 1 and ``unconfigured``."""
     number, label = node._state_machine.current_state
     return int(number), str(label)
 
 
 def _probe(context: Context) -> str:
-    from rclpy.lifecycle import LifecycleNode  # the command line has no use for it
+    from rclpy.lifecycle import LifecycleNode  # imported late: the command line does not need it
 
     node = LifecycleNode(
         "probe",
@@ -35,7 +35,7 @@ def _probe(context: Context) -> str:
     finally:
         node.destroy_node()
     if states != [(1, "unconfigured"), (2, "inactive")]:
-        raise RuntimeError(f"a node that was configured was in these states: {states}")
+        raise RuntimeError(f"a node that was configured had these states: {states}")
     return "a node that was configured went from unconfigured to inactive"
 
 

@@ -1,4 +1,4 @@
-"""Having rclpy's logging do early what it does with its first message."""
+"""Preparation of rclpy's logging, so that the first message of a process does not take longer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dimos_ros.ros.internals.internal import Internal, NotNeededError
 
 
 def warm_logging() -> bool:
-    """Look where rclpy's own files are, which a process's first log message does for 20 ms. Whether it was done."""
+    """Make rclpy find its own files now, which would add 20 ms to the first log message. Return whether it did."""
     try:
         importlib.import_module("rclpy.impl.rcutils_logger").CallerId()
     except (ImportError, AttributeError):
@@ -21,7 +21,7 @@ def warm_logging() -> bool:
 def _probe(context: Context) -> str:
     if not warm_logging():
         raise NotNeededError("rclpy.impl.rcutils_logger has no CallerId")
-    return "a caller was looked up without a message"
+    return "the caller of a message was looked up without logging a message"
 
 
 INTERNAL = Internal(
@@ -30,6 +30,6 @@ INTERNAL = Internal(
     touches="rclpy.impl.rcutils_logger.CallerId",
     upstream="",
     versions="7.1 and newer",
-    fallback="the first message of each process takes its 20 ms",
+    fallback="the first message of each process takes 20 ms longer",
     probe=_probe,
 )

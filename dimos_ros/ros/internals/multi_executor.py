@@ -1,4 +1,4 @@
-"""Hearing at once of what tasks of rclpy's MultiThreadedExecutor raise."""
+"""Immediate reports of the errors that tasks of rclpy's MultiThreadedExecutor raise."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from dimos_ros.ros.internals.internal import Internal, NotNeededError, warn_once
 
 
 class _ReportingPool(ThreadPoolExecutor):
-    """The threads of a MultiThreadedExecutor. What a task raises is told at once; rclpy would tell with the next
-    message, and never of ``SystemExit``."""
+    """The thread pool of a MultiThreadedExecutor that reports an error of a task at once.
+
+    rclpy itself reports it with the next message, and never reports ``SystemExit``.
+    """
 
     def __init__(self, threads: int, on_error: Callable[[BaseException], None]) -> None:
         super().__init__(threads, thread_name_prefix="callbacks")
         self._on_error = on_error
 
     def submit(self, work: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
-        """As in the base class, for a task of rclpy."""
+        """Run a task of rclpy in a thread of the pool."""
         future = super().submit(work, *arguments, **options)
         future.add_done_callback(lambda done: self._check(done, work))
         return future
@@ -30,7 +32,7 @@ class _ReportingPool(ThreadPoolExecutor):
     def _check(self, done: Future[Any], work: Any) -> None:
         error = done.exception()
         if error is not None:
-            work.cancel()  # rclpy takes it for running
+            work.cancel()  # otherwise rclpy considers the task as running
         elif work.done():
             error = work.exception()
         if error is not None:
@@ -40,15 +42,16 @@ class _ReportingPool(ThreadPoolExecutor):
 def report_task_errors(
     executor: MultiThreadedExecutor, threads: int, on_error: Callable[[BaseException], None]
 ) -> bool:
-    """Call ``on_error`` with what a task of ``executor`` raises, at once. Whether this rclpy lets that be done.
+    """Call ``on_error`` at once with each error that a task of ``executor`` raises.
 
-    To be called before the executor spins. It still raises such an error itself, when it spins next.
+    Call it before the executor spins. The executor itself still raises the error, when it spins next. Returns whether
+    this rclpy allows the report.
     """
     pool = getattr(executor, "_executor", None)
     if not isinstance(pool, ThreadPoolExecutor):
         warn_once(
-            "this rclpy's MultiThreadedExecutor has no thread pool that can be replaced: what a task raises is "
-            "reported with the next message only"
+            "this rclpy's MultiThreadedExecutor has no thread pool that can be replaced: an error that a task raises "
+            "is reported with the next message only"
         )
         return False
     executor._executor = _ReportingPool(threads, on_error)
@@ -69,15 +72,15 @@ def _probe(context: Context) -> str:
         executor.create_task(leave)
         executor.spin_once(timeout_sec=1.0)
         if not told.wait(1.0):
-            raise RuntimeError("what a task raised was not told within a second")
+            raise RuntimeError("an error that a task raised was not reported within a second")
     finally:
         executor.shutdown(0.0)
-    return "SystemExit in a task was told at once"
+    return "SystemExit in a task was reported at once"
 
 
 INTERNAL = Internal(
     name="errors of a MultiThreadedExecutor",
-    purpose="what a task raises is reported when it is raised, SystemExit too",
+    purpose="an error that a task raises is reported at once, SystemExit too",
     touches="MultiThreadedExecutor._executor, replaced",
     upstream="ros2/rclpy#1659, ros2/rclpy#983",
     versions="7.1 and newer",

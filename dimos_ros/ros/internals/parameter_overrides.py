@@ -1,4 +1,4 @@
-"""The value that a node was given for a parameter before the parameter is declared."""
+"""The value that a node was given for a parameter that is not declared yet."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dimos_ros.ros.internals.internal import Internal, NotNeededError
 
 
 class ParameterNode(Protocol):
-    """A node, as far as its parameters go."""
+    """A node as this file sees it: its parameters alone."""
 
     def declare_parameter(self, name: str, value: Any, descriptor: ParameterDescriptor) -> Any: ...
     def undeclare_parameter(self, name: str) -> None: ...
 
 
 def parameter_override(node: ParameterNode, name: str) -> Parameter | None:
-    """What a command line, a file or a load request gives for a parameter that is not declared; None for nothing."""
+    """Return the value that a command line, file or load request gives for an undeclared parameter, or None."""
     overrides = getattr(node, "_parameter_overrides", None)
     if overrides is not None:
         return overrides.get(name)
@@ -28,7 +28,7 @@ def parameter_override(node: ParameterNode, name: str) -> Parameter | None:
 
 
 def _by_declaring(node: ParameterNode, name: str) -> Parameter | None:
-    """The same by declaring the parameter without a type for a moment, which publishes two events."""
+    """Return the same value by declaring the parameter without a type for a moment, which publishes two events."""
     value = node.declare_parameter(name, None, ParameterDescriptor(dynamic_typing=True))
     node.undeclare_parameter(name)
     return None if value.value is None else value
@@ -44,15 +44,15 @@ def _probe(context: Context) -> str:
             if found is None or found.value != 7 or missing is not None:
                 raise RuntimeError(f"{look.__name__} found {found}, and {missing} where nothing was given")
         if not hasattr(node, "_parameter_overrides"):
-            raise NotNeededError("Node has no _parameter_overrides; declaring for a moment gave what was given")
+            raise NotNeededError("Node has no _parameter_overrides; declaring for a moment gave the given value")
     finally:
         node.destroy_node()
-    return "what was given was there before the parameter was declared"
+    return "the given value was known before the parameter was declared"
 
 
 INTERNAL = Internal(
     name="parameter overrides",
-    purpose="a parameter that has to be given is missed with a sentence, and an empty list keeps its type",
+    purpose="the error about a parameter that must be set is a clear sentence, and an empty list keeps its type",
     touches="Node._parameter_overrides, read",
     upstream="ros2/rclpy#912",
     versions="7.1 and newer",

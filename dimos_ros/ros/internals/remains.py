@@ -1,4 +1,4 @@
-"""What is left of a node after its own ``destroy_node``, or where that was never called or never got ready."""
+"""Freeing the remains of a node after its ``destroy_node``, also if that was never called or did not finish."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CALLBACKS = (
     "_on_set_parameters_callbacks",
     "_post_set_parameters_callbacks",
 )
-"""Where rclpy keeps the callbacks for lifecycle transitions and for parameters."""
+"""The attributes in which rclpy keeps the callbacks for lifecycle transitions and for parameters."""
 
 
 def free_remains(node: Node) -> None:
-    """Give back the handles that a node still has, and drop what would keep it until a collection of garbage.
+    """Destroy the handles that a node still has, and remove references that keep it until a collection of garbage.
 
-    A handle that an executor has in use is freed when that lets go of it. Raises nothing.
+    Handles still in use by an executor are freed when it releases them. Raises nothing.
     """
     with contextlib.suppress(Exception):
         destroy_type_description(node)
@@ -45,10 +45,10 @@ def free_remains(node: Node) -> None:
 
 def _probe(context: Context) -> str:
     from rcl_interfaces.msg import SetParametersResult
-    from rclpy.lifecycle import LifecycleNode  # the command line has no use for it
+    from rclpy.lifecycle import LifecycleNode  # imported late: the command line does not need it
 
     class Managed(LifecycleNode):
-        """A node with what free_remains is for: callbacks that are methods of its own."""
+        """A node that references itself: its callbacks are its own methods."""
 
         def check(self, _: object) -> SetParametersResult:
             return SetParametersResult(successful=True)
@@ -65,7 +65,8 @@ def _probe(context: Context) -> str:
         free_remains(node)
         del node
         if reference() is not None:
-            raise RuntimeError(f"a node was kept although it was destroyed; it lacks {missing or 'nothing'}")
+            found = f"it has no {', '.join(missing)}" if missing else "it has all private parts that are freed"
+            raise RuntimeError(f"a destroyed node was not freed without a collection of garbage; {found}")
     finally:
         if was_enabled:
             gc.enable()
@@ -74,10 +75,10 @@ def _probe(context: Context) -> str:
 
 INTERNAL = Internal(
     name="remains of a node",
-    purpose="an unloaded node frees its memory and its endpoints at once, also where its constructor failed",
+    purpose="an unloaded node frees its memory and its endpoints at once, also if its constructor failed",
     touches=f"Node._type_description_service, LifecycleNode._state_machine, {', '.join(CALLBACKS)}",
     upstream="ros2/rclpy#1710",
     versions="7.1 and newer",
-    fallback="the janitor of the container collects garbage, a second later",
+    fallback="the container's janitor collects garbage, a second later",
     probe=_probe,
 )

@@ -1,4 +1,4 @@
-"""All internals, and the table that says what of them the rclpy that is installed has."""
+"""All internals, and the table that shows which of them work with the installed rclpy."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ INTERNALS: tuple[Internal, ...] = (
     forks.INTERNAL,
     logging.INTERNAL,
 )
-"""In the order in which a node meets them."""
+"""All internals, in the order in which they take effect in a node's life."""
 
 WIDTH = 160
-"""Columns, where the output is not a terminal."""
+"""Columns of the table if the output is not a terminal."""
 
 STYLES = {"used": "green", "fallback": "yellow", "BROKEN": "bold red"}
 
 
 def findings() -> list[Finding]:
-    """Probe all internals, in a context of their own."""
+    """Probe all internals, in a new context."""
     context = Context()
     context.init(args=[])
     try:
@@ -67,7 +67,7 @@ def findings() -> list[Finding]:
 
 
 def version() -> str:
-    """The versions that the findings are of, such as ``rclpy 7.1.5 (jazzy), rmw_fastrtps_cpp, CPython 3.12.3``."""
+    """Return the versions probed here, such as ``rclpy 7.1.5 (jazzy), rmw_fastrtps_cpp, CPython 3.12.3``."""
     try:
         rclpy = importlib.metadata.version("rclpy")
     except importlib.metadata.PackageNotFoundError:
@@ -78,9 +78,9 @@ def version() -> str:
 
 
 def show(found: Sequence[Finding]) -> None:
-    """Print the table."""
-    table = Table(title=f"Private parts that are used of {version()}", show_lines=True, title_justify="left")
-    for name in ("internal", "here", "what the probe saw", "what for", "upstream", "versions", "without it"):
+    """Print the findings as a table."""
+    table = Table(title=f"Private parts of rclpy in use: {version()}", show_lines=True, title_justify="left")
+    for name in ("internal", "here", "observed by the probe", "purpose", "upstream", "versions", "without it"):
         table.add_column(name, overflow="fold")
     for each in found:
         internal = each.internal
@@ -90,7 +90,7 @@ def show(found: Sequence[Finding]) -> None:
             *(text.replace("[", r"\[") for text in (each.text, internal.purpose)),
             internal.upstream or "-",
             internal.versions,
-            internal.fallback or "cannot do without",
+            internal.fallback or "this package does not work",
         )
     console = Console()
     if not console.is_terminal:
@@ -99,7 +99,7 @@ def show(found: Sequence[Finding]) -> None:
 
 
 def main() -> int:
-    """Print the table; 0 where each internal works or has its fallback, else 1."""
+    """Print the table. Return 0 if each internal works or has a fallback, otherwise 1."""
     found = findings()
     show(found)
     broken = [each.internal.name for each in found if not each.sound]
