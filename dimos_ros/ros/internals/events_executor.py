@@ -15,7 +15,7 @@ FOREVER = 1e8
 a core with the interpreter locked."""
 
 
-class _Nobody:
+class _EmptyNode:
     """A stand-in for a node, without any entities.
 
     If an EventsExecutor has exactly one node and a task raises, it reads past the end of its set of nodes, and the
@@ -34,7 +34,7 @@ def make_events_executor(context: Context) -> Any:
 
     executor: Any = EventsExecutor(context=context)
     for _ in range(2):
-        executor.add_node(_Nobody())
+        executor.add_node(_EmptyNode())
     return executor
 
 
@@ -77,7 +77,7 @@ def _sound_or_not_needed(context: Context) -> None:
         raise NotNeededError(f"the EventsExecutor is not used: {fault}")
 
 
-def _probe_nobody(context: Context) -> str:
+def _probe_one_node(context: Context) -> str:
     _sound_or_not_needed(context)
     executor = make_events_executor(context)
 
@@ -129,7 +129,7 @@ INTERNALS = (
         upstream="ros2/rclpy#1641, ros2/rclpy#1718",
         versions="before ros2/rclpy#1718, such as 7.1.5 and 9.1.2; harmless later",
         fallback='none is needed: the executor "single" is used',
-        probe=_probe_nobody,
+        probe=_probe_one_node,
     ),
     Internal(
         name="EventsExecutor without end",
