@@ -53,7 +53,7 @@ FAST = (
     "test_calls_service.py::test_a_callback_that_blocks_delays_no_other",
     "test_container_manager.py::test_run_gives_what_the_function_gives_in_the_nodes_thread",
     "test_coordinator.py::test_two_robots_from_the_same_classes_do_not_meet",
-    "test_processes.py::test_children_answer_side_by_side_and_keep_the_order_of_what_they_are_told",
+    "test_processes.py::test_children_answer_side_by_side_and_keep_the_order_of_notices",
     "test_restart.py::test_references_to_a_restarted_module_work_again_by_themselves",
 )
 """Files and tests that together take less than half a minute: ``pytest -m fast``, ``make fast``."""

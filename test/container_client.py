@@ -1,4 +1,4 @@
-"""A client of containers for tests: composition_interfaces and standard ROS, and processes to try."""
+"""A client and a process of a container, for tests that use composition_interfaces and standard ROS alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Version: 1.0
 
 
 def register(folder: Path, name: str, **groups: dict[str, str]) -> None:
-    """Write what an installed package registers, below a ``folder`` of PYTHONPATH."""
+    """Write the entry points of an installed package into ``folder``, which is on PYTHONPATH."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(DISTRIBUTION.format(name=name))
@@ -46,7 +46,7 @@ def register(folder: Path, name: str, **groups: dict[str, str]) -> None:
 
 
 def registered_nodes(folder: Path) -> str:
-    """A PYTHONPATH with the classes of container_nodes as a package that registers some of them."""
+    """Return a PYTHONPATH on which container_nodes is a package that registers its classes."""
     here = str(Path(__file__).resolve().parent)
     names = re.findall(r"^class (\w+)\(", Path(here, f"{PACKAGE}.py").read_text(), re.MULTILINE)
     register(folder, PACKAGE, rclpy_components={f"{PACKAGE}::{name}": f"{PACKAGE}:{name}" for name in names})
@@ -54,7 +54,7 @@ def registered_nodes(folder: Path) -> str:
 
 
 class ContainerProcess:
-    """A container of ours in a process of its own."""
+    """A container of dimos_ros in a process of its own."""
 
     def __init__(self, folder: Path, *arguments: str, name: str = "/container", domain: int | None = None) -> None:
         self.name = name
@@ -92,7 +92,7 @@ class ContainerProcess:
         return self.process.wait(timeout)
 
     def close(self) -> None:
-        """End it, whatever state it is in, and whatever it has started."""
+        """End the process in any state, and the processes that it has started."""
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -103,7 +103,7 @@ class ContainerProcess:
 
 
 class ContainerClient:
-    """Calls a container's services and looks at what its nodes do, with a node and a thread of its own."""
+    """A client with a node and a thread of its own. It calls a container's services and observes its nodes."""
 
     def __init__(self, container: str, domain: int | None = None) -> None:
         self.container = container
@@ -131,7 +131,7 @@ class ContainerClient:
 
     def _spin(self) -> None:
         while self.context.ok() and not self._closing:
-            # Endpoints come and go in the tests' thread, which rclpy's executor stumbles over.
+            # The tests' thread adds and removes endpoints, at which rclpy's executor raises.
             with contextlib.suppress(ExternalShutdownException, InvalidHandle):
                 self._executor.spin_once(timeout_sec=0.5)
 
@@ -142,17 +142,17 @@ class ContainerClient:
         self.context.try_shutdown()
 
     def client(self, kind: Any, name: str) -> Any:
-        """A service client that the service is matched to."""
+        """Return a service client after it has found its service."""
         client = self.node.create_client(kind, name, qos_profile=QoSProfile(depth=200))
         wait_until(client.service_is_ready, 30.0, f"service {name}")
         return client
 
     def send(self, client: Any, request: Any) -> Any:
-        """The future of a call."""
+        """Start a call and return its future."""
         return client.call_async(request)
 
     def call(self, client: Any, request: Any, timeout: float = 30.0) -> Any:
-        """The answer to a call."""
+        """Make a call and return the answer."""
         future = client.call_async(request)
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
@@ -160,7 +160,7 @@ class ContainerClient:
         return future.result()
 
     def request(self, plugin: str, *, package: str = PACKAGE, **fields: Any) -> LoadNode.Request:
-        """A load request; parameters and extra arguments as dictionaries, a plugin by its class name."""
+        """Return a load request. Parameters and extra arguments are dictionaries; a plugin may be a class name."""
         for field in ("parameters", "extra_arguments"):
             values = fields.get(field, {})
             fields[field] = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
@@ -171,7 +171,7 @@ class ContainerClient:
         return self.call(self.load_service, self.request(plugin, **fields), timeout)
 
     def loaded(self, plugin: str, **fields: Any) -> LoadNode.Response:
-        """The answer to a load that must succeed."""
+        """Load a node, check that this succeeds, and return the answer."""
         response = self.load(plugin, **fields)
         assert response.success, response.error_message
         return response
@@ -180,17 +180,17 @@ class ContainerClient:
         return self.call(self.unload_service, UnloadNode.Request(unique_id=unique_id), timeout)
 
     def list(self, timeout: float = 30.0) -> dict[int, str]:
-        """What list_nodes says, in its order."""
+        """Return the answer of list_nodes: full names by id, in its order."""
         response = self.call(self.list_service, ListNodes.Request(), timeout)
         return dict(zip(response.unique_ids, response.full_node_names, strict=True))
 
     def unload_all(self) -> None:
-        """Unload what is there."""
+        """Unload all nodes."""
         for unique_id in self.list():
             self.unload(unique_id)
 
     def parameters(self, node: str, *names: str) -> list[Any]:
-        """Values of a node's parameters."""
+        """Return the values of a node's parameters."""
         client = self.client(GetParameters, f"{node}/get_parameters")
         try:
             values = self.call(client, GetParameters.Request(names=names)).values
@@ -199,11 +199,11 @@ class ContainerClient:
         return [parameter_value_to_python(value) for value in values]
 
     def nodes(self) -> list[str]:
-        """Full names in the graph."""
+        """Return the full names of the nodes in the graph."""
         return self.node.get_fully_qualified_node_names()
 
     def services_of(self, node: str) -> dict[str, list[str]]:
-        """Services of a node and their types; none as long as the graph does not know it."""
+        """Return a node's services and their types; none while the node is not in the graph."""
         namespace, _, name = node.rpartition("/")
         try:
             return dict(self.node.get_service_names_and_types_by_node(name, namespace or "/"))
@@ -212,7 +212,7 @@ class ContainerClient:
 
     @contextlib.contextmanager
     def heard(self, kind: Any, topic: str, qos: QoSProfile | int = 100) -> Iterator[list[Any]]:
-        """Messages of a topic, as they come, once a publisher is matched."""
+        """Collect the messages of a topic, after the subscription has found a publisher."""
         messages: list[Any] = []
         subscription = self.node.create_subscription(kind, topic, messages.append, qos)
         try:
@@ -223,21 +223,21 @@ class ContainerClient:
 
     @contextlib.contextmanager
     def logs(self) -> Iterator[list[Log]]:
-        """What nodes log."""
+        """Collect the log messages of all nodes."""
         qos = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         with self.heard(Log, "/rosout", qos) as messages:
             yield messages
 
     def publish_unacknowledged(self, kind: Any, topic: str, message: Any) -> Any:
-        """Send one message to a subscription that is there, and give the publisher."""
+        """Send one message after a subscription is found, and return the publisher."""
         publisher = self.node.create_publisher(kind, topic, 10)
         wait_until(publisher.get_subscription_count, what=f"a subscription on {topic}")
         publisher.publish(message)
         return publisher
 
     def publish(self, kind: Any, topic: str, message: Any) -> None:
-        """Send one message, and wait until it has arrived."""
+        """Send one message, and wait until the subscription has acknowledged it."""
         publisher = self.publish_unacknowledged(kind, topic, message)
         if not publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=5.0)):
-            raise TimeoutError(f"nobody acknowledged a message on {topic}")
+            raise TimeoutError(f"no subscription acknowledged a message on {topic}")
         self.node.destroy_publisher(publisher)

@@ -1,4 +1,4 @@
-"""How a container finds the class that a load request names."""
+"""The lookup of the class that a load request names."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def test_the_full_name_of_another_package_does_not_reach_it() -> None:
         find_registration([LIDAR, BARE], "wheels", "lidars::Driver")
 
 
-def test_who_ships_a_class_comes_before_who_names_it_after_the_package() -> None:
+def test_a_package_that_ships_a_class_comes_before_one_that_uses_its_name() -> None:
     impostor = Registration("fakes", "cameras::Driver", "fakes:Driver")
     assert find_registration([impostor, CAMERA], "cameras", "cameras::Driver") is CAMERA
     assert find_registration([impostor, CAMERA], "fakes", "cameras::Driver") is impostor
 
 
-def test_an_unknown_package_is_answered_with_those_there_are() -> None:
+def test_an_error_for_an_unknown_package_lists_the_packages() -> None:
     with pytest.raises(ClassNotFoundError) as caught:
         find_registration([CAMERA, LIDAR], "camera", "Driver")
     assert str(caught.value).startswith(NO_PACKAGE)
     assert "'camera'" in str(caught.value) and "cameras, lidars" in str(caught.value)
 
 
-def test_an_unknown_class_is_answered_with_the_nearest() -> None:
+def test_an_error_for_an_unknown_class_lists_the_nearest_names() -> None:
     with pytest.raises(ClassNotFoundError) as caught:
         find_registration([CAMERA], "cameras", "Drvier")
     assert str(caught.value).startswith(NO_CLASS)
@@ -68,13 +68,13 @@ def test_distributions_are_named_as_ros_names_packages() -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the path that packages are installed to."""
+    """Return a folder on the import path, for installed packages."""
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
 
 
 def write_node(folder: Path, module: str, name: str = "Driver") -> None:
-    """A module with a node class."""
+    """Write a module with a node class."""
     (folder / f"{module}.py").write_text(
         f"from rclpy.node import Node\nclass {name}(Node):\n    def __init__(self):\n        super().__init__('n')\n"
     )
@@ -88,7 +88,7 @@ def test_both_groups_of_entry_points_are_read(installed: Path, group: str) -> No
     assert found is sys.modules["lookup_a"].Driver
 
 
-def test_the_own_group_wins_over_the_other(installed: Path) -> None:
+def test_the_group_of_this_package_comes_before_the_other_group(installed: Path) -> None:
     register(
         installed,
         "lookup_b",
@@ -107,7 +107,7 @@ def test_a_package_installed_after_the_first_request_is_found(installed: Path) -
     assert lookup.find("lookup_c", "Driver").__name__ == "Driver"
 
 
-def test_a_class_that_nobody_registered_is_found_by_its_import_path(installed: Path) -> None:
+def test_a_class_that_is_not_registered_is_found_by_its_import_path(installed: Path) -> None:
     write_node(installed, "lookup_d")
     assert ClassLookup().find("lookup_d", "lookup_d:Driver").__module__ == "lookup_d"
     assert ClassLookup().find("", "lookup_d:Driver").__module__ == "lookup_d"
@@ -115,7 +115,7 @@ def test_a_class_that_nobody_registered_is_found_by_its_import_path(installed: P
 
 def test_an_import_path_of_another_package_is_refused(installed: Path) -> None:
     write_node(installed, "lookup_e")
-    with pytest.raises(ClassNotFoundError, match="belongs to package 'lookup_e', and was asked for under 'other'"):
+    with pytest.raises(ClassNotFoundError, match="to package 'lookup_e', but the request names package 'other'"):
         ClassLookup().find("other", "lookup_e:Driver")
 
 
@@ -139,7 +139,7 @@ def test_a_package_may_ship_python_packages_of_other_names(installed: Path) -> N
         ("container_nodes:os", "not derived from rclpy.node.Node"),
     ],
 )
-def test_what_cannot_be_imported_is_an_error_that_says_why(installed: Path, path: str, words: str) -> None:
+def test_an_error_for_a_failed_import_names_the_cause(installed: Path, path: str, words: str) -> None:
     write_node(installed, "lookup_g")
     (installed / "lookup_g_broken.py").write_text("1 / 0\n")
     (installed / "lookup_g_exit.py").write_text("raise SystemExit(3)\n")
@@ -150,7 +150,7 @@ def test_what_cannot_be_imported_is_an_error_that_says_why(installed: Path, path
     assert words in str(caught.value)
 
 
-def test_an_entry_point_to_a_missing_module_is_an_error_that_names_it(installed: Path) -> None:
+def test_an_error_for_an_entry_point_names_its_missing_module(installed: Path) -> None:
     register(installed, "lookup_h", rclpy_components={"lookup_h::Driver": "lookup_h_gone:Driver"})
     with pytest.raises(ClassNotFoundError, match="lookup_h_gone"):
         ClassLookup().find("lookup_h", "lookup_h::Driver")

@@ -1,4 +1,4 @@
-"""What a load request and a container's command line ask for."""
+"""The options of a load request and of a container's command line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_arguments_of_the_container_come_last_and_only_if_asked_for() -> None:
     assert forwarded.arguments == ["--ros-args", "-r", "a:=b", "-r", "x:=y"]
 
 
-def test_a_parameter_without_a_value_is_passed_on_as_that() -> None:
+def test_a_parameter_without_a_value_stays_without_a_value() -> None:
     request = LoadNode.Request(parameters=[ParameterMessage(name="unset", value=ParameterValue(type=0))])
     (parameter,) = LoadOptions.of(from_message(request)).parameters
     assert parameter.type_ == Parameter.Type.NOT_SET
@@ -91,7 +91,7 @@ def test_a_parameter_of_no_type_is_refused_by_its_name() -> None:
         LoadOptions.of(from_message(request))
 
 
-def test_a_log_level_that_is_none_is_refused_with_those_there_are() -> None:
+def test_an_unknown_log_level_is_refused_with_a_list_of_the_levels() -> None:
     with pytest.raises(LoadRefusedError, match=r"Log level 15 is not supported; .*10 debug"):
         options(log_level=15)
 
@@ -103,7 +103,7 @@ def test_forwarded_arguments_are_those_for_ros_without_the_containers_name() -> 
     assert _without_name(given) == ["-r", "a:=b", "-p", "n:=1", "--log-level", "debug"]
 
 
-def test_processes_of_nodes_get_what_is_for_the_log() -> None:
+def test_processes_of_nodes_get_the_log_arguments() -> None:
     line = "-r a:=b --log-level debug --disable-rosout-logs --log-config-file f -p n:=1"
     assert _log_arguments(line.split()) == ["--log-level", "debug", "--disable-rosout-logs", "--log-config-file", "f"]
 
@@ -131,7 +131,7 @@ def test_a_command_line_that_is_wrong_is_refused(line: str, capsys: pytest.Captu
     assert line.split()[-1] in capsys.readouterr().err
 
 
-def test_ids_of_refused_requests_are_given_again_and_no_others() -> None:
+def test_only_ids_of_refused_requests_are_given_again() -> None:
     register = NodeRegister()
     assert register.begin("/a") == 1
     register.release(1, refused=True)
@@ -139,11 +139,11 @@ def test_ids_of_refused_requests_are_given_again_and_no_others() -> None:
     register.release(1)
     assert register.begin("/a") == 2
     assert register.begin("/b") == 3
-    register.release(2, refused=True)  # not the last one any more
+    register.release(2, refused=True)  # a later id has been given
     assert register.begin("/c") == 4
 
 
-def test_a_name_is_taken_from_when_it_is_expected_until_it_is_released() -> None:
+def test_a_name_is_taken_from_its_request_until_its_release() -> None:
     register = NodeRegister()
     first = register.begin("/a")
     with pytest.raises(LoadRefusedError, match="is being loaded"):

@@ -27,7 +27,7 @@ from std_srvs.srv import Trigger
 
 @pytest.fixture
 def start(domain: int, tmp_path: Path) -> Iterator[Callable[..., ContainerProcess]]:
-    """Starts containers, and ends them."""
+    """Return a function that starts a container; the fixture ends it."""
     processes: list[ContainerProcess] = []
 
     def start(*arguments: str, **options: Any) -> ContainerProcess:
@@ -45,7 +45,7 @@ def start(domain: int, tmp_path: Path) -> Iterator[Callable[..., ContainerProces
 
 @pytest.fixture
 def connect(domain: int) -> Iterator[Callable[..., ContainerClient]]:
-    """Connects clients, and closes them."""
+    """Return a function that connects a client; the fixture closes it."""
     clients: list[ContainerClient] = []
 
     def connect(name: str = "/container") -> ContainerClient:
@@ -62,7 +62,7 @@ def connect(domain: int) -> Iterator[Callable[..., ContainerClient]]:
 # ----------------------------------------------------------------------------------------------- command line
 
 
-def test_the_installed_executable_runs_under_the_name_that_people_expect(
+def test_the_installed_executable_runs_under_the_name_of_the_cpp_container(
     domain: int, tmp_path: Path, connect: Callable[..., ContainerClient]
 ) -> None:
     from ament_index_python import get_package_prefix
@@ -85,7 +85,7 @@ def test_name_and_namespace_are_those_of_the_command_line(
 ) -> None:
     start(name="/fleet/robot1/nodes")
     client = connect("/fleet/robot1/nodes")
-    # The container's namespace is its own, and not its nodes'.
+    # The container's namespace does not apply to its nodes.
     assert client.loaded("Talker").full_node_name == "/talker"
     response = client.load("Talker", node_name="nodes", node_namespace="/fleet/robot1")
     assert "name of the container" in response.error_message
@@ -172,7 +172,7 @@ def test_a_signal_ends_a_container_whose_node_is_being_constructed(
     assert time.monotonic() - begin < 6.0
 
 
-def test_a_signal_during_the_start_is_no_failure(start: Callable[..., ContainerProcess], wait_for: Any) -> None:
+def test_a_signal_during_the_start_is_not_a_failure(start: Callable[..., ContainerProcess], wait_for: Any) -> None:
     process = start()
     own_code = wait_for(lambda: b"container" in Path(f"/proc/{process.process.pid}/cmdline").read_bytes())
     assert own_code
@@ -192,7 +192,7 @@ def test_a_signal_during_the_start_is_no_failure(start: Callable[..., ContainerP
 def test_a_container_that_crashed_loads_its_nodes_again_under_their_ids(
     start: Callable[..., ContainerProcess], connect: Callable[..., ContainerClient], tmp_path: Path, wait_for: Any
 ) -> None:
-    """As launch does it with ``respawn``: the same command line again. Without --restore it comes back empty."""
+    """Launch with ``respawn`` starts the same command line again. Without --restore the container would be empty."""
     record = tmp_path / "record.json"
     first = start("--restore", str(record))
     client = connect()
@@ -229,13 +229,13 @@ def test_a_node_that_takes_the_container_down_when_loaded_is_not_loaded_for_ever
     client.close()
     content = json.loads(record.read_text())
     for node in content["nodes"].values():
-        node["attempts"] = 3  # the container died in the middle of it so often
+        node["attempts"] = 3  # the container died in three attempts to load the node
     record.write_text(json.dumps(content))
     start("--restore", str(record))
     assert connect().list() == {}
 
 
-def test_a_node_that_cannot_be_loaded_again_is_told_and_left_out(
+def test_a_node_that_cannot_be_loaded_again_is_logged_and_left_out(
     start: Callable[..., ContainerProcess], connect: Callable[..., ContainerClient], tmp_path: Path, wait_for: Any
 ) -> None:
     record = tmp_path / "record.json"
@@ -254,7 +254,7 @@ def test_a_node_that_cannot_be_loaded_again_is_told_and_left_out(
 
 
 def children_of(pid: int) -> list[int]:
-    """Processes below a process, whatever their generation."""
+    """Return the ids of all descendants of a process."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -267,7 +267,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def process_of(process: ContainerProcess, name: str) -> int:
-    """The process of a node, by what process lists show; 0 while there is none."""
+    """Return the id of a node's process, by its name in process lists; 0 while there is none."""
     for pid in children_of(process.process.pid):
         try:
             if Path(f"/proc/{pid}/comm").read_text().strip() == name:
@@ -307,11 +307,11 @@ def test_a_node_that_crashes_ends_no_other_and_is_gone_from_the_list(
     wait_for(lambda: list(client.list().values()) == ["/talker"])
     assert "/unruly" in process.log.read_text() and "SIGSEGV" in process.log.read_text()
     assert client.call(client.client(Trigger, "/talker/ping"), Trigger.Request()).success
-    # Its name is free.
+    # The name of the crashed node is free again.
     assert client.loaded("Unruly").full_node_name == "/unruly"
 
 
-def test_a_node_that_crashes_is_loaded_again_if_that_is_wanted(
+def test_a_node_that_crashes_is_loaded_again_with_respawn(
     start: Callable[..., ContainerProcess], connect: Callable[..., ContainerClient], wait_for: Any
 ) -> None:
     process = start("--processes", "--respawn")
@@ -322,7 +322,7 @@ def test_a_node_that_crashes_is_loaded_again_if_that_is_wanted(
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda pid=pid: process_of(process, "again") not in (0, pid))
         wait_for(lambda: client.list() == {unique_id: "/again"})
-    # It has ended three times soon after its start: it will not do.
+    # The third end soon after a start: the node is given up.
     os.kill(process_of(process, "again"), signal.SIGKILL)
     wait_for(lambda: "is not loaded again" in process.log.read_text())
     assert client.list() == {}

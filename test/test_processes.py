@@ -1,4 +1,4 @@
-"""Forked child processes: they answer, what goes wrong in them is told, and none outlives its parent."""
+"""Forked child processes: they answer, they report their errors, and they end with their parent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Add(Request[Number]):
 
 @dataclass(frozen=True)
 class Fail(Request[None]):
-    """Raise something."""
+    """Raise an error."""
 
     kind: str
 
@@ -73,7 +73,7 @@ class GetPid(Request[Number]):
 
 @dataclass(frozen=True)
 class CloseChannel(Request[None]):
-    """Close the control channel and live on."""
+    """Close the control channel and go on running."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def child(connection: socket.socket, base: int = 0, version: int = 3, fails: boo
 
 
 LIVES_ON = 99
-"""A child with that base does not end with its channel."""
+"""A child with this base does not end with its channel."""
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ TARGET = f"{__name__}:child"
 # ---------------------------------------------------------------------------------------------------- messages
 
 
-def test_children_answer_side_by_side_and_keep_the_order_of_what_they_are_told(server: ForkServer) -> None:
+def test_children_answer_side_by_side_and_keep_the_order_of_notices(server: ForkServer) -> None:
     heard: list[str] = []
 
     async def body(launcher: Launcher) -> None:
@@ -183,7 +183,7 @@ def test_children_answer_side_by_side_and_keep_the_order_of_what_they_are_told(s
     assert heard == [str(number) for number in range(100)]
 
 
-def test_errors_of_a_child_arrive_as_what_they_are_with_their_traceback(server: ForkServer) -> None:
+def test_errors_of_a_child_arrive_with_their_class_and_traceback(server: ForkServer) -> None:
     async def body(launcher: Launcher) -> None:
         one = await launcher.fork(TARGET, "t", PROTOCOL, ignore)
         with pytest.raises(ClassNotFoundError, match="no such class") as known:
@@ -200,7 +200,7 @@ def test_errors_of_a_child_arrive_as_what_they_are_with_their_traceback(server: 
     ("kind", "text"),
     [("exit", "SystemExit: 3"), ("interrupt", "KeyboardInterrupt"), ("base", "BaseException: the base of all")],
 )
-def test_what_would_end_a_thread_is_an_answer_at_once(server: ForkServer, kind: str, text: str) -> None:
+def test_an_exception_that_would_end_a_thread_is_answered_at_once(server: ForkServer, kind: str, text: str) -> None:
     async def body(launcher: Launcher) -> None:
         one = await launcher.fork(TARGET, "t", PROTOCOL, ignore)
         started = time.monotonic()
@@ -212,13 +212,13 @@ def test_what_would_end_a_thread_is_an_answer_at_once(server: ForkServer, kind: 
     run(server, body)
 
 
-def test_a_request_has_its_bound_and_later_ones_are_answered(server: ForkServer) -> None:
+def test_a_request_times_out_and_later_requests_are_answered(server: ForkServer) -> None:
     async def body(launcher: Launcher) -> None:
         one = await launcher.fork(TARGET, "t", PROTOCOL, ignore)
         assert (await one.channel.ask(GetPid(), 5)).value == one.pid
         os.kill(one.pid, signal.SIGSTOP)
         try:
-            with pytest.raises(RequestTimeoutError, match=r"add: no answer within 0\.1 s"):
+            with pytest.raises(RequestTimeoutError, match=r'request "add the number 1" was not answered within 0\.1 s'):
                 await one.channel.ask(Add(1), 0.1)
         finally:
             os.kill(one.pid, signal.SIGCONT)
@@ -241,7 +241,7 @@ class Pair:
     def hear(self, event: Event) -> None:
         self.heard.append(event)
         if event == Noted("bad"):
-            raise ValueError("this listener cannot hear that")
+            raise ValueError("this listener cannot handle the event")
 
     async def open(self) -> ParentEnd:
         return await ParentEnd.open(self.ours, PROTOCOL, "robot1/container", self.hear, self.closed.append)
@@ -293,7 +293,7 @@ def test_a_line_that_is_not_a_message_ends_nothing_and_is_logged(line: Any, capl
         assert any("robot1/container" in record.getMessage() for record in caplog.records), caplog.text
 
 
-def test_another_version_of_the_protocol_is_a_reason_and_not_a_riddle(server: ForkServer) -> None:
+def test_another_version_of_the_protocol_is_named_as_the_reason(server: ForkServer) -> None:
     closed: list[str] = []
 
     async def body(launcher: Launcher) -> None:
@@ -303,7 +303,7 @@ def test_another_version_of_the_protocol_is_a_reason_and_not_a_riddle(server: Fo
         await one.channel.closed
 
     run(server, body)
-    assert closed == ["it speaks version 2 of the control protocol, and this process version 3"]
+    assert closed == ["the process speaks version 2 of the control protocol, its parent version 3"]
 
 
 @pytest.mark.parametrize("line", [b"not JSON", {"do": "no_such"}, {"do": "note", "with": {"text": "bad"}}, {}], ids=str)
@@ -317,7 +317,7 @@ def test_a_child_survives_a_line_that_it_cannot_handle(line: Any, server: ForkSe
     run(server, body)
 
 
-def test_a_request_that_a_child_cannot_read_is_answered_with_why(server: ForkServer) -> None:
+def test_a_request_that_a_child_cannot_read_is_answered_with_the_reason(server: ForkServer) -> None:
     @dataclass(frozen=True)
     class Subtract(Request[None]):
         value: int
@@ -330,7 +330,7 @@ def test_a_request_that_a_child_cannot_read_is_answered_with_why(server: ForkSer
     run(server, body)
 
 
-def test_a_child_that_raises_while_it_starts_prints_why_and_its_parent_is_told(
+def test_a_child_that_raises_while_it_starts_prints_the_error_and_reports_it(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def body(launcher: Launcher) -> None:
@@ -341,13 +341,13 @@ def test_a_child_that_raises_while_it_starts_prints_why_and_its_parent_is_told(
         assert how == "ended with exit code 1: ValueError: there is no executor 'fast'"
 
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    # Started here: what a fixture starts has another stderr.
+    # Started here, since a process that a fixture starts has another stderr.
     run(ForkServer(PRELOAD), body)
     printed = capfd.readouterr().err
     assert "Traceback" in printed and "there is no executor 'fast'" in printed
 
 
-def test_messages_are_logged_at_debug_with_the_id_that_their_request_keeps(
+def test_messages_are_logged_at_debug_with_the_id_of_their_request(
     server: ForkServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def body(launcher: Launcher) -> None:
@@ -366,7 +366,7 @@ def test_messages_are_logged_at_debug_with_the_id_that_their_request_keeps(
     assert "-> robot1/container #3 add the number 10" in caplog.text
 
 
-def test_a_request_id_is_of_the_thread_or_task_that_works_for_it() -> None:
+def test_a_request_id_belongs_to_the_thread_or_task_that_works_for_it() -> None:
     assert current_request_id() == ""
     seen = []
     with request("a") as given:
@@ -386,7 +386,7 @@ def test_a_request_id_is_of_the_thread_or_task_that_works_for_it() -> None:
 
 
 @pytest.mark.parametrize(("how", "status"), [("exit", 7), ("kill", -signal.SIGKILL)])
-def test_the_end_of_a_child_ends_what_was_asked_of_it(server: ForkServer, how: str, status: int) -> None:
+def test_the_end_of_a_child_fails_its_open_requests(server: ForkServer, how: str, status: int) -> None:
     async def body(launcher: Launcher) -> None:
         one = await launcher.fork(TARGET, "t", PROTOCOL, ignore)
         os.kill(one.pid, signal.SIGSTOP if how == "kill" else signal.SIGCONT)
@@ -404,7 +404,7 @@ def test_the_end_of_a_child_ends_what_was_asked_of_it(server: ForkServer, how: s
     run(server, body)
 
 
-def test_an_end_that_nobody_asked_for_is_told_and_one_that_was_asked_for_is_not(server: ForkServer) -> None:
+def test_only_an_unrequested_end_is_reported(server: ForkServer) -> None:
     heard: list[tuple[int, Exit]] = []
 
     async def body(launcher: Launcher) -> None:
@@ -427,7 +427,7 @@ def test_an_end_that_nobody_asked_for_is_told_and_one_that_was_asked_for_is_not(
     run(server, body)
 
 
-def test_a_process_that_lives_on_without_its_channel_is_killed(
+def test_a_process_that_runs_without_its_channel_is_killed(
     server: ForkServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(supervision, "CLOSED_SECONDS", 0.2)
@@ -442,7 +442,7 @@ def test_a_process_that_lives_on_without_its_channel_is_killed(
 
     run(server, body)
     assert heard == [Exit(-signal.SIGKILL)]
-    assert "lives on without its control channel" in caplog.text
+    assert "it still runs, but its control channel has ended" in caplog.text
 
 
 def test_a_respawn_policy_doubles_its_delay_forgets_and_gives_up() -> None:
@@ -496,7 +496,7 @@ def test_children_die_with_the_fork_server_and_the_next_has_a_new_one(server: Fo
         another = await launcher.fork(TARGET, "t", PROTOCOL, ignore, base=5)
         assert await another.channel.ask(Add(1), 10) == Number(6)
         await launcher.close()
-        with pytest.raises(ContainerDiedError, match="fork server is gone"):
+        with pytest.raises(ContainerDiedError, match="the process that starts all other processes has ended"):
             await launcher.fork(TARGET, "t", PROTOCOL, ignore)
 
     run(server, body)

@@ -1,4 +1,4 @@
-"""One request can be followed by its id, from the command line to the log of each process that has a part in it."""
+"""A request's id is in the logs of all processes that work on it, and comes from the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLEET = [sys.executable, "-m", "dimos_ros.cli.main"]
 
 @pytest.fixture
 def log(domain: int, tmp_path: Path) -> Iterator[Path]:
-    """The log of a coordinator and its containers, at debug for what this package logs."""
+    """Return the log of a coordinator and its containers, at level debug for this package."""
     path = tmp_path / "coordinator.log"
     arguments = ["--ros-args", "--log-level", "coordinator:=debug", "-p", "log_level:=debug"]
     arguments += ["-p", "blueprint:=fleet_modules:robot", "-p", "robots:=robot1,robot2"]
@@ -73,7 +73,7 @@ def test_a_restart_is_found_in_the_logs_of_all_processes_by_one_id(log: Path) ->
         ("coordinator", r"<- #trace-me\.\d+ ok \d+ ms"),
     ):
         assert any(re.search(rf"\[{logger}\]: {text}$", line) for line in found), (logger, text, "\n".join(found))
-    assert not any("robot2" in line for line in found), "another robot has no part in it"
+    assert not any("robot2" in line for line in found), "robot2 has nothing to do with the request"
 
 
 def test_a_refused_request_is_found_by_its_id_and_touches_no_container(log: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_refused_request_is_found_by_its_id_and_touches_no_container(log: Path
     assert all("[coordinator]" in line for line in lines(log, "refuse-me"))
 
 
-def test_what_happens_after_a_request_does_not_carry_its_id(log: Path) -> None:
+def test_later_events_do_not_carry_the_id_of_an_earlier_request(log: Path) -> None:
     wait_for_line(log, r"4 of 4 modules up")
     done = fleet("restart", "robot1", "Source", "--request-id", "first-one")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Signals that end a process, waited for in its main thread."""
+"""Waiting for the signals that end a process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print("ready", flush=True)
 stop.wait()
 print("stopped", flush=True)
 """
-"""Only the other thread can be given the signal."""
+"""A program in which the system can give the signal to the other thread alone."""
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def sent() -> Iterator[Callable[[int], None]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_told_once_it_came_and_ever_after(number: signal.Signals, sent: Callable[[int], None]) -> None:
+def test_a_signal_ends_the_wait_and_all_later_waits(number: signal.Signals, sent: Callable[[int], None]) -> None:
     with StopSignals() as signals:
         assert not signals.wait(0.0)
         sent(number)
@@ -53,7 +53,7 @@ def test_other_signals_do_not_stop(sent: Callable[[int], None]) -> None:
         assert not signals.wait(0.3)
 
 
-def test_afterwards_signals_do_what_they_did_before() -> None:
+def test_closing_restores_the_handlers_and_closes_the_pipe() -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     open_before = len(list(Path("/proc/self/fd").iterdir()))
     with StopSignals():
@@ -75,7 +75,7 @@ def test_another_thread_waits_without_signals() -> None:
     assert outcome == [False]
 
 
-def test_a_signal_wakes_the_wait_whichever_thread_is_given_it() -> None:
+def test_a_signal_to_any_thread_ends_the_wait() -> None:
     child = subprocess.Popen([sys.executable, "-c", ELSEWHERE], stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None

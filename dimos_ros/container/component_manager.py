@@ -1,4 +1,4 @@
-"""The nodes of one process: loading, unloading, listing. What a container is, without its ROS services."""
+"""A container without its ROS services: it loads, unloads and lists the nodes of one process."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from dimos_ros.ros.node_options import Host
 T = TypeVar("T")
 
 PATIENCE = 0.3
-"""Seconds that :meth:`ComponentManager.close` waits for one node before it turns to the next as well."""
+"""Seconds that :meth:`ComponentManager.close` waits for one node before it also closes the next."""
 
 HostFactory = Callable[[int], Host]
 
 
 class ComponentManager:
-    """Hosts nodes in ``context``. All methods are thread-safe.
+    """The manager of the nodes in ``context``. All methods are thread-safe.
 
     ``executor`` is "events", "single" or "multi" (with ``threads`` threads). If ``isolated``, each node has
-    an executor and a thread of its own, in which it is constructed, spun and destroyed; else they share
-    one. ``allowed_packages`` limits what may be imported, unless empty. ``host_factory(unique_id)``
-    makes what a node sees of the container's owner. ``container_arguments`` are the arguments that a
-    node gets too if its request has ``forward_global_arguments``. ``taken`` are full names, with ids, that
-    nodes elsewhere have.
+    an executor and a thread of its own, in which it is constructed, spun and destroyed. Else all nodes share one
+    executor. Only classes of ``allowed_packages`` are imported; if it is empty, all are.
+    ``host_factory(unique_id)`` makes the object through which a node reaches the container's owner. A node whose
+    request has ``forward_global_arguments`` gets the ``container_arguments`` too. ``taken`` has the full names and
+    ids of nodes in other processes.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class ComponentManager:
     # ---------------------------------------------------------------------------------------------- loading
 
     def preload(self, package_name: str, plugin_name: str) -> None:
-        """Import a class. Raises ClassNotFoundError with the cause."""
+        """Import a class. Raises ClassNotFoundError, which names the cause."""
         self.lookup.find(package_name, plugin_name)
 
     def load(self, request: LoadRequest, unique_id: int | None = None) -> LoadedNode:
-        """Construct a node and spin it. Blocks as long as the constructor does.
+        """Construct a node and spin it. Blocks until the constructor returns.
 
-        ``unique_id`` is for a node that had that id before. Raises ClassNotFoundError, LoadRefusedError, or
-        ModuleFailedError with what the constructor raised.
+        ``unique_id`` is the id of a node that is loaded again. Raises ClassNotFoundError, LoadRefusedError, or
+        ModuleFailedError with the constructor's error.
         """
         options = LoadOptions.of(request, self._container_arguments)
         node_class = self.lookup.find(request.package_name, request.plugin_name)
@@ -119,7 +119,7 @@ class ComponentManager:
                 self._constructing.discard(loaded)
 
     def _construct(self, loaded: LoadedNode) -> None:
-        """Have a node constructed in the thread that it is to live in, or in one of its own."""
+        """Construct a node in the thread of its own executor; if nodes share an executor, in this thread."""
         if not self._isolated:
             loaded.construct()
             loaded.attach(self._shared_spinner(), owned=False)
@@ -147,9 +147,9 @@ class ComponentManager:
     # ---------------------------------------------------------------------------------------------- the rest
 
     def unload(self, unique_id: int, timeout: float = 5.0) -> Unloaded:
-        """Take a node down, a managed one through deactivate and cleanup first.
+        """Take a node down. A managed node is deactivated and cleaned up first.
 
-        Returns within ``timeout`` seconds, having used force if the node did not end by itself.
+        Returns within ``timeout`` seconds. Uses force if the node does not end by itself.
         """
         with self._lock:
             loaded = self._nodes.get(unique_id)
@@ -166,35 +166,40 @@ class ComponentManager:
         return result
 
     def list(self) -> list[tuple[int, str]]:
-        """Ids and full names of the nodes, by id. One that is being unloaded counts until it is gone."""
+        """Return the ids and full names of the nodes, sorted by id. A node is listed until its unload has ended."""
         with self._lock:
             return sorted((unique_id, loaded.name) for unique_id, loaded in self._nodes.items())
 
     def node(self, unique_id: int) -> Node | None:
-        """The rclpy node, or None."""
+        """Return the rclpy node with this id, or None."""
         loaded = self._nodes.get(unique_id)
         return loaded.node if loaded is not None else None
 
     def errors(self, unique_id: int) -> tuple[int, str]:
-        """How many errors a node's code has raised, and the last. Raises InstanceNotFoundError."""
+        """Return the number of errors that a node's code has raised, and the last. Raises InstanceNotFoundError."""
         loaded = self._find(unique_id)
         return loaded.errors, loaded.last_error
 
     def run(self, unique_id: int, function: Callable[[Node], T], timeout: float) -> T:
-        """What ``function(node)`` gives in the thread of the node's executor.
+        """Run ``function(node)`` in the thread of the node's executor, and return its result.
 
-        Raises what it raises; RequestTimeoutError (a TimeoutError) after ``timeout`` seconds;
+        Raises the function's errors, RequestTimeoutError (a TimeoutError) after ``timeout`` seconds, and
         InstanceNotFoundError.
         """
         return self._find(unique_id).run(function, timeout)
 
     def transition(self, unique_id: int, name: str, timeout: float) -> None:
-        """Run a lifecycle transition of a managed node; see :meth:`LoadedNode.transition`. Raises
-        InstanceNotFoundError besides."""
+        """Run a lifecycle transition of a managed node.
+
+        Raises InstanceNotFoundError, and the errors of :meth:`LoadedNode.transition`.
+        """
         self._find(unique_id).transition(name, timeout)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Take all nodes down, the last first, and load no more. One that hangs takes ``timeout`` seconds at most."""
+        """Take all nodes down, the last first, and refuse to load more.
+
+        A node that hangs takes ``timeout`` seconds at most.
+        """
         self.register.close()
         with self._lock:
             constructing = list(self._constructing)
@@ -205,7 +210,8 @@ class ComponentManager:
         for unique_id in unique_ids:
             threads.append(threading.Thread(target=self.unload, args=(unique_id, timeout), name="close", daemon=True))
             threads[-1].start()
-            # One after the other, as all at once would only wait for each other; but no longer for one that waits.
+            # One node after the other, since nodes that end at the same time only wait for each other. A node
+            # that takes longer than this does not delay the next.
             threads[-1].join(PATIENCE)
         for thread in threads:
             thread.join(timeout)
@@ -231,15 +237,15 @@ class ComponentManager:
         return f"No node found with unique_id: {unique_id}; this container has {found or 'none'}"
 
     def _on_shutdown_call(self, what: str) -> None:
-        """A node did something to rclpy's default context, in the calling thread."""
+        """Log that a node's code tried to end rclpy's default context in the calling thread."""
         ident = threading.get_ident()
         with self._lock:
             everyone = [*self._nodes.values(), *self._constructing]
         for loaded in everyone:
             if ident in loaded.guard.threads:
-                loaded.error("context", RuntimeError(f"it {what}, which ends nothing in a container"))
+                loaded.error("context", RuntimeError(f"it {what}, which has no effect in a container"))
                 return
-        self._logger.error(f"a thread of a node {what}, which ends nothing in a container")
+        self._logger.error(f"a thread of a node {what}, which has no effect in a container")
 
     def _on_executor_error(self, error: BaseException) -> None:
         names = ", ".join(name for _, name in self.list())

@@ -25,12 +25,12 @@ from dimos_ros.ros.errors import error_text, traceback_text
 
 
 class ContainerNode:
-    """A node of that name which serves a manager's operations. Each request runs in a thread of its own.
+    """The ROS node of a container, whose services load, unload and list nodes. Each request has its own thread.
 
-    With a ``record``, what was left in it is loaded again, and it is kept. A ``lean`` one has no services for
-    its own parameters and type descriptions, which are most of what a node costs and what peers have to know.
-    ``arguments`` are the node's own, as on a command line, in place of those of the context. ``on_unload(unique_id)``
-    hears of each node that a client of the services unloaded.
+    With a ``record``, the nodes that a crash left in it are loaded again, and it is kept up to date. A ``lean`` node
+    has no services for its own parameters and type descriptions. These services are most of a node's cost, and most
+    of the endpoints that other processes have to discover. ``arguments`` are command line arguments that replace those
+    of the context. ``on_unload(unique_id)`` is called for each node that a client of the services unloaded.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ContainerNode:
                 threading.Thread(target=self._load_again, args=(unique_id, request), daemon=True).start()
 
     def close(self) -> None:
-        """Serve no more and destroy the node. The manager stays as it is."""
+        """End the services and destroy the node. The manager and its nodes stay as they are."""
         for service in self._services:
             service.close()
         with contextlib.suppress(Exception):
@@ -83,20 +83,26 @@ class ContainerNode:
         allowed = self.node.declare_parameter(
             "allowed_packages",
             Parameter.Type.STRING_ARRAY,
-            ParameterDescriptor(description="packages whose classes may be loaded; none given: any", read_only=True),
+            ParameterDescriptor(
+                description="packages whose classes may be loaded; an empty list allows all packages", read_only=True
+            ),
         )
         if allowed.value:
             self.manager.lookup.allowed_packages = tuple(allowed.value)
         self.node.declare_parameter(
             "unload_timeout",
             5.0,
-            ParameterDescriptor(description="seconds in which a node is unloaded, by force if it does not end itself"),
+            ParameterDescriptor(
+                description="seconds that an unload may take; a node that does not end by itself is ended by force"
+            ),
         )
 
         self.manager.threads = self.node.declare_parameter(
             "thread_num",
             self.manager.threads or 0,
-            ParameterDescriptor(description="threads of a multi executor; 0: one a core", read_only=True),
+            ParameterDescriptor(
+                description="threads of a multi-threaded executor; 0 means one thread per core", read_only=True
+            ),
         ).value
 
     def _load(self, message: LoadNode.Request) -> LoadNode.Response:
@@ -111,7 +117,7 @@ class ContainerNode:
             loaded = self.manager.load(request, unique_id)
         except DimosError as error:
             return LoadNode.Response(success=False, error_message=str(error))
-        except BaseException as error:  # sys.exit() in an import or a constructor: the client is owed an answer
+        except BaseException as error:  # also for sys.exit() in a constructor: the client waits for an answer
             text = error_text(error)
             self.node.get_logger().error(f"loading {request.plugin_name} failed: {text}\n{traceback_text(error)}")
             return LoadNode.Response(success=False, error_message=text)

@@ -1,4 +1,4 @@
-"""The ROS door of loading: ``composition_interfaces/srv/LoadNode`` and rclpy's parameters, to and from LoadRequest."""
+"""Conversion between LoadRequest and its ROS form: ``composition_interfaces/srv/LoadNode`` and rclpy's parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ARRAY_OF = {kind: array for array, kind in _ARRAYS.items()}
 
 
 def from_message(message: LoadNode.Request) -> LoadRequest:
-    """The load request of a ROS message. Raises LoadRefusedError for a parameter that cannot be read."""
+    """Return the load request of a ROS message. Raises LoadRefusedError for a parameter that cannot be read."""
     return LoadRequest(
         package_name=message.package_name,
         plugin_name=message.plugin_name,
@@ -38,7 +38,7 @@ def from_message(message: LoadNode.Request) -> LoadRequest:
 
 
 def to_message(request: LoadRequest) -> LoadNode.Request:
-    """The ROS message of a load request."""
+    """Return the ROS message of a load request."""
 
     def messages(values: Mapping[str, Any]) -> list[ParameterMessage]:
         return [ros_parameter(name, value).to_parameter_msg() for name, value in values.items()]
@@ -56,14 +56,14 @@ def to_message(request: LoadRequest) -> LoadNode.Request:
 
 
 def ros_parameter(name: str, value: ParameterValue | None) -> Parameter:
-    """A parameter of rclpy with a load request's value; None is a parameter that is not set."""
+    """Return an rclpy parameter with a value of a load request. None makes a parameter that is not set."""
     if isinstance(value, EmptyArray):
         return Parameter(name, _ARRAY_OF[value.kind], [])
     return Parameter(name, value=[bytes([b]) for b in value] if isinstance(value, bytes) else value)
 
 
 def plain_value(parameter: Parameter) -> ParameterValue | None:
-    """The value of an rclpy parameter as a load request holds it: arrays as lists, byte arrays as bytes."""
+    """Return an rclpy parameter's value in the form of a load request: arrays as lists, byte arrays as bytes."""
     value: Any = parameter.value
     if parameter.type_ not in _ARRAYS:
         return value

@@ -1,4 +1,4 @@
-"""What a load request asks for, checked and in the terms of rclpy."""
+"""The options of a load request, checked and converted to the types of rclpy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTRA_ARGUMENTS = (
     "enable_rosout",
     "start_parameter_services",
     "enable_logger_service",
-    # Without a meaning in rclpy; launch files set them for every node.
+    # These have no meaning in rclpy, but launch files set them for every node.
     "use_intra_process_comms",
     "enable_topic_statistics",
     "start_parameter_event_publisher",
@@ -28,7 +28,7 @@ EXTRA_ARGUMENTS = (
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """A load request in the terms of rclpy. ``node_namespace`` is absolute, or empty for the class's own."""
+    """The options of a load request for rclpy. ``node_namespace`` is absolute; empty leaves it to the class."""
 
     node_name: str
     node_namespace: str
@@ -39,7 +39,7 @@ class LoadOptions:
 
     @classmethod
     def of(cls, request: LoadRequest, container_arguments: Sequence[str] = ()) -> LoadOptions:
-        """The options of a load request. Raises LoadRefusedError for what no node can be given."""
+        """Return the options of a load request. Raises LoadRefusedError for an option that is not supported."""
         extra = _extra_arguments(request.extra_arguments)
         namespace = request.node_namespace
         if namespace and not namespace.startswith("/"):
@@ -52,7 +52,7 @@ class LoadOptions:
         if namespace:
             arguments += ["-r", f"__ns:={namespace}"]
         if extra.get("forward_global_arguments"):
-            # After the node's own: the first rule that matches is the one that counts.
+            # After the node's own rules, since the first rule that matches is used.
             arguments += container_arguments
         return cls(
             node_name=request.node_name,
@@ -65,12 +65,12 @@ class LoadOptions:
 
     @property
     def full_name(self) -> str:
-        """The full node name that is asked for, in the global namespace where none is; "" where the class names it."""
+        """The requested full node name; "" if the class names the node. No namespace means the global one."""
         return f"{self.node_namespace.rstrip('/')}/{self.node_name}" if self.node_name else ""
 
     @property
     def certain_name(self) -> str:
-        """The full node name where nothing of it is left to the class; else ""."""
+        """The full node name, if the request gives both name and namespace; else "", since the class completes it."""
         return self.full_name if self.node_namespace else ""
 
 

@@ -1,4 +1,4 @@
-"""What a container has loaded, kept in a file, so that it can be loaded again after a crash."""
+"""A file with the load requests of a container's nodes, from which they are loaded again after a crash."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 from dimos_ros.loading.load_request import LoadRequest
 
 MAX_ATTEMPTS = 3
-"""How often a node is loaded again if the container dies while it does that."""
+"""How often a container tries to load a node again, if the container dies during each attempt."""
 
 
 class LoadRecord:
     """The load requests of the nodes that run, by id, in the file ``path``. Thread-safe.
 
-    The file is there as long as a container runs; one that is found was left by a container that crashed.
-    Raises OSError where the file can be neither read nor written.
+    The file exists while a container runs. If it exists before a container starts, the last container crashed.
+    Raises OSError if the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,11 +34,11 @@ class LoadRecord:
 
     @property
     def last_id(self) -> int:
-        """The highest id that was given."""
+        """The highest id that a node has had."""
         return self._last_id
 
     def left(self) -> Iterator[tuple[int, LoadRequest]]:
-        """Id and request of each node that was loaded before, to be loaded again, by id."""
+        """Yield the id and request of each node that a crashed container left, sorted by id."""
         for unique_id, node in sorted(self._nodes.items()):
             with self._lock:
                 if node["attempts"] >= MAX_ATTEMPTS:
@@ -49,20 +49,20 @@ class LoadRecord:
             yield unique_id, LoadRequest.from_dict(node["request"])
 
     def loaded(self, unique_id: int, full_name: str, request: LoadRequest) -> None:
-        """A node runs."""
+        """Record that a node runs."""
         with self._lock:
             self._last_id = max(self._last_id, unique_id)
             self._nodes[unique_id] = {"node": full_name, "attempts": 0, "request": request.to_dict()}
             self._write()
 
     def unloaded(self, unique_id: int) -> None:
-        """A node is gone, on purpose or because it could not be loaded."""
+        """Remove a node that was unloaded or could not be loaded again."""
         with self._lock:
             if self._nodes.pop(unique_id, None) is not None:
                 self._write()
 
     def close(self) -> None:
-        """The container ends as it should; the next one starts empty."""
+        """Delete the file when the container ends normally, so that the next container starts empty."""
         with self._lock:
             self._path.unlink(missing_ok=True)
 
@@ -72,7 +72,7 @@ class LoadRecord:
 
     def _write(self) -> None:
         data = {"last_id": self._last_id, "nodes": {str(number): node for number, node in self._nodes.items()}}
-        # Never half a file, whenever the container dies.
+        # A replaced file is always complete, even if the container dies in between.
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         new.write_text(json.dumps(data, indent=1))
         new.replace(self._path)

@@ -27,18 +27,18 @@ from dimos_ros.processes.stop_signals import StopSignals
 from dimos_ros.transport.profiles import use_transport
 
 DEFAULT_NAME = "ComponentManager"
-"""The node name that people know from the C++ containers; ``-r __node:=`` gives another."""
+"""The default node name, which is that of the C++ containers; ``-r __node:=`` gives another."""
 
 CLOSE_SECONDS = 2.0
 EXIT_SECONDS = 1.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line, without what follows ``--ros-args``."""
+    """Return the parser of the command line, up to ``--ros-args``."""
     parser = argparse.ArgumentParser(
         prog="container",
-        description="Hosts Python nodes that are loaded over composition_interfaces: ros2 component load, "
-        "ComposableNodeContainer, LoadComposableNodes.",
+        description="Run a component container for Python nodes. Load nodes into it with ros2 component load, or in a "
+        "launch file with ComposableNodeContainer or LoadComposableNodes.",
         epilog=f"After --ros-args: -r __node:=NAME (default {DEFAULT_NAME}), -r __ns:=/NAMESPACE, "
         "-p allowed_packages:=[my_pkg], -p thread_num:=N, --log-level LEVEL.",
     )
@@ -47,31 +47,41 @@ def parser() -> argparse.ArgumentParser:
         "--executor-type",
         choices=KINDS,
         default="events",
-        help="events: least latency and CPU (default; single where rclpy's is not sound); "
-        "multi: a node's callback groups run side by side",
+        help="how callbacks run. events (the default): with the least latency and CPU time; where this rclpy's events "
+        "executor has known faults, single is used instead. single: in one thread. multi: in several threads, so that "
+        "the callback groups of a node run at the same time",
     )
     parser.add_argument(
         "--isolated",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="an executor thread for each node, so that one that blocks delays no other",
+        help="give each node an executor and a thread of its own, so that a node that blocks does not delay others "
+        "(the default)",
     )
     parser.add_argument(
         "--processes",
         action="store_true",
-        help="a forked process for each node, so that one that crashes ends no other",
+        help="run each node in a process of its own, so that a node that crashes does not end other nodes",
     )
     parser.add_argument(
-        "--respawn", action="store_true", help="with --processes: load a node again whose process ended unasked"
+        "--respawn",
+        action="store_true",
+        help="with --processes: load a node again when its process ends without being asked to",
     )
-    parser.add_argument("--threads", type=_positive, metavar="N", help="threads of a multi executor (default: cores)")
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="number of threads of a multi executor (default: one thread per core)",
+    )
     parser.add_argument(
         "--restore",
         metavar="FILE",
         type=Path,
-        help="keep in FILE what is loaded, and load it again after a crash; a container that was stopped starts empty",
+        help="record the loaded nodes in FILE. After a crash, the next container with the same FILE loads them again; "
+        "after a normal end it starts empty",
     )
-    # What component_container_isolated calls it.
+    # component_container_isolated has this option under this name.
     parser.add_argument(
         "--use_multi_threaded_executor", action="store_const", dest="executor", const="multi", help=argparse.SUPPRESS
     )
@@ -79,20 +89,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> NoReturn:
-    """Run until SIGINT or SIGTERM; then destroy the nodes and exit with 0."""
+    """Run the container until SIGINT or SIGTERM, then destroy the nodes and exit with 0."""
     limit_arenas()
-    # Before anything takes time: a launch that is stopped early is no failure either.
+    # Signals are caught before anything that takes time, so that a stop during the start also exits with 0.
     _leave(run(sys.argv, StopSignals().wait))
 
 
 def run(arguments: Sequence[str], wait: Callable[[], object]) -> int:
-    """Be the container that the command line asks for until ``wait`` returns; the exit code."""
+    """Run the container of a command line until ``wait`` returns, and return the exit code."""
     context = Context()
     try:
         options = _parse(remove_ros_args(list(arguments))[1:])
         use_transport(sends_images=False)
         given = _ros_arguments(arguments)
-        # What the context has is for every node in it, also for those that hosted nodes make beside themselves.
+        # The context's arguments apply to every node in it, also to nodes that the loaded nodes create.
         context.init(args=["container", "--ros-args", *_log_arguments(given)])
     except Exception as error:
         print(f"container: {error}", file=sys.stderr)
@@ -126,7 +136,7 @@ def _manager(context: Context, options: argparse.Namespace, forwarded: list[str]
             context,
             executor=options.executor,
             threads=options.threads,
-            # Log levels are of a process, and so each gets them.
+            # Log levels apply to one process, so each process gets them.
             context_arguments=["--ros-args", *_log_arguments(forwarded)],
             container_arguments=forwarded,
             respawn=options.respawn,
@@ -150,7 +160,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _ros_arguments(arguments: Sequence[str]) -> list[str]:
-    """What follows ``--ros-args``, up to ``--`` if that ends it."""
+    """Return the arguments after ``--ros-args``, up to ``--`` if it follows."""
     kept: list[str] = []
     inside = False
     for argument in arguments[1:]:
@@ -162,7 +172,7 @@ def _ros_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def _without_name(arguments: Sequence[str]) -> list[str]:
-    """What a node gets that asks for the container's arguments: without what names the container."""
+    """Return the arguments that a node with ``forward_global_arguments`` gets: all but the container's name."""
     kept: list[str] = []
     rest = iter(arguments)
     for argument in rest:
@@ -194,8 +204,11 @@ def _positive(text: str) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process. Not as usual: a thread of a node that hangs would keep it, and those that wait in C
-    would crash it while the interpreter is taken down."""
+    """End the process with ``os._exit`` after the exit handlers have run.
+
+    ``sys.exit`` would wait for threads of nodes that hang. Threads that wait in C code would crash the process while
+    the interpreter ends.
+    """
     ending = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
     ending.start()
     ending.join(EXIT_SECONDS)

@@ -1,4 +1,4 @@
-"""The process of one node, below a container that runs each in a process of its own."""
+"""The process of one node, for a container that runs each node in a process of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(
     context_arguments: Sequence[str],
     container_arguments: Sequence[str],
 ) -> int:
-    """Host one node until the container says stop or is gone. The exit code is 0."""
+    """Host one node until the container sends Stop or ends. Return the exit code 0."""
     context = Context()
     context.init(args=["container", *context_arguments])
     log_to_ros("container")
@@ -46,7 +46,7 @@ def run(
 
 
 class NodeProcess:
-    """The requests that the container makes: load once, unload. ``options`` are those of a ComponentManager."""
+    """The handlers for the container's requests: one load, and unload. ``options`` are passed to ComponentManager."""
 
     def __init__(self, context: Context, **options: Any) -> None:
         self._context = context
@@ -69,7 +69,7 @@ class NodeProcess:
         return self._manager.unload(asked.unique_id, asked.timeout)
 
     def close(self) -> None:
-        """Bring down what is there."""
+        """Take down the node, if there is one, and shut down the context."""
         if self._manager is not None:
             self._manager.close(CLOSE_SECONDS)
         self._context.try_shutdown()

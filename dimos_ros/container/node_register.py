@@ -1,4 +1,4 @@
-"""Ids and full names of a container's nodes: which are given, and which are free."""
+"""The register of the ids and full names that a container's nodes use."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dimos_ros.exceptions import LoadRefusedError
 
 CONTAINER = 0
-"""Owner of the container's own name. Nodes have ids from 1."""
+"""The id of the container's own node. The ids of other nodes start at 1."""
 
 
 class NodeRegister:
-    """Gives each node an id, never the same one twice, and keeps full names unique. Thread-safe."""
+    """The register of ids and full node names. It keeps both unique. Thread-safe.
+
+    An id is given once, unless its request was refused.
+    """
 
     def __init__(self, taken: Mapping[str, int] | None = None) -> None:
         self._lock = threading.Lock()
@@ -22,8 +25,11 @@ class NodeRegister:
         self._closed = False
 
     def begin(self, expected: str = "", unique_id: int | None = None) -> int:
-        """An id for a node of that full name, as far as it is known: the next one, or ``unique_id`` for one
-        that had it before. Raises LoadRefusedError where the name is not free."""
+        """Return the id of a new node: the next one, or ``unique_id`` for a node that is loaded again.
+
+        ``expected`` is the node's full name, if the request gives it. Raises LoadRefusedError if a node has this
+        name.
+        """
         with self._lock:
             if self._closed:
                 raise LoadRefusedError("the container is closing")
@@ -35,9 +41,9 @@ class NodeRegister:
             return given
 
     def claim(self, name: str, unique_id: int) -> None:
-        """Give a name to the node that has got it; another that was expected is free again.
+        """Register the full name of a constructed node. If another name was expected, that name becomes free.
 
-        Raises LoadRefusedError where another node has it.
+        Raises LoadRefusedError if another node has the name.
         """
         with self._lock:
             if self._owners.get(name) == unique_id:
@@ -47,12 +53,15 @@ class NodeRegister:
             self._owners[name] = unique_id
 
     def ready(self, unique_id: int) -> None:
-        """A node is loaded."""
+        """Record that a node is loaded."""
         with self._lock:
             self._ready.add(unique_id)
 
     def release(self, unique_id: int, refused: bool = False) -> None:
-        """A node is gone, and its name free; its id is not, unless it was ``refused`` and the last one given."""
+        """Free the name of a node that has ended.
+
+        Its id becomes free only if its request was ``refused`` and no later id was given.
+        """
         with self._lock:
             self._drop_names(unique_id)
             self._ready.discard(unique_id)
@@ -60,7 +69,7 @@ class NodeRegister:
                 self._last_id -= 1
 
     def reserve(self, name: str) -> None:
-        """Refuse nodes of that name: it is the container's own."""
+        """Refuse nodes with this name, since the container itself has it."""
         with self._lock:
             self._owners[name] = CONTAINER
 
@@ -70,17 +79,17 @@ class NodeRegister:
             self._last_id = max(self._last_id, unique_id)
 
     def taken(self) -> dict[str, int]:
-        """Names that are not free, and whose they are."""
+        """Return the names in use, each with the id of its node."""
         with self._lock:
             return dict(self._owners)
 
     @property
     def last_id(self) -> int:
-        """The highest id that was given."""
+        """The highest id that a node has had."""
         return self._last_id
 
     def close(self) -> None:
-        """Refuse whatever comes from now on."""
+        """Refuse all later requests."""
         with self._lock:
             self._closed = True
 
@@ -94,7 +103,7 @@ class NodeRegister:
         if owner is None:
             return
         if owner == CONTAINER:
-            raise LoadRefusedError(f"{name} is the name of the container; give the node another one")
+            raise LoadRefusedError(f"{name} is the name of the container; give the node another name")
         state = "runs" if owner in self._ready else "is being loaded"
         raise LoadRefusedError(
             f"{name} {state} in this container already, with unique_id {owner}; "

@@ -1,4 +1,4 @@
-"""What the fork server has ready before the first fork, so that no container pays for it again."""
+"""The imports of the fork server before its first fork, so that no container has to repeat them."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ MESSAGE_TYPES = (
 
 
 TYPE_SUPPORTS = ("fastrtps_c", "introspection_c")
-"""Kinds of type support that the DDS implementation loads when a type is used first."""
+"""Kinds of type support that the DDS implementation loads at the first use of a type."""
 
 
 def preload(more: Iterable[str] = ()) -> list[Callable[[], object]]:
-    """Import what containers import, ``more`` of it too, and load the shared libraries that a node maps.
+    """Import the modules that containers need, and the modules ``more``; load the shared libraries that a node uses.
 
-    Returns what else can be done while nothing waits; see :func:`dimos_ros.processes.fork_server.main`.
+    Return functions that the fork server runs while it is idle; see :func:`dimos_ros.processes.fork_server.main`.
     """
     keep_freed_memory()
     for name in (*MODULES, *more):
@@ -76,11 +76,11 @@ def preload(more: Iterable[str] = ()) -> list[Callable[[], object]]:
         try:
             check_for_type_support(getattr(importlib.import_module(module), name))
         except ImportError:
-            continue  # a ROS without this package: whoever uses it says so
+            continue  # this ROS lacks the package: a module that uses it fails with an error of its own
         packages.add(module.partition(".")[0])
     for package in sorted(packages):
         for kind in TYPE_SUPPORTS:
-            # Another DDS implementation has others.
+            # Another DDS implementation uses other libraries.
             with contextlib.suppress(OSError):
                 ctypes.CDLL(f"lib{package}__rosidl_typesupport_{kind}.so")
     return [warm_logging]

@@ -1,4 +1,4 @@
-"""The nodes of a container that runs each of them in a process of its own."""
+"""The nodes of a container that runs each node in a process of its own."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from dimos_ros.processes.supervisor import RespawnPolicy, Supervisor, how_it_end
 PRELOAD = "dimos_ros.container.preload:preload"
 
 EXIT_SECONDS = 2.0
-"""How long the process of a node that was unloaded may take to end."""
+"""How long a node's process may take to end after the node was unloaded."""
 RESPAWN = RespawnPolicy(limit=2, forgotten_after=10.0)
-"""A node whose process ends three times, each within 10 s of its start, cannot run."""
+"""The respawn rule: a node is given up when its process ends three times, each within 10 s of its start."""
 
 
 @dataclass
 class ProcessNode:
-    """A node's process, and the request that it was loaded with. ``ends`` counts its processes that ended in a row."""
+    """A node's process and load request. ``ends`` is how many of the node's processes ended in a row."""
 
     unique_id: int
     name: str
@@ -52,9 +52,9 @@ class ProcessNode:
 
 
 class ProcessManager:
-    """A :class:`ComponentManager` with a forked process for each node. All methods are thread-safe.
+    """A manager like :class:`ComponentManager`, with a forked process for each node. All methods are thread-safe.
 
-    If ``respawn``, a node whose process ends unasked is loaded again, under its id.
+    With ``respawn``, a node is loaded again under its id when its process ends without being asked to.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class ProcessManager:
     # ---------------------------------------------------------------------------------------------- loading
 
     def load(self, request: LoadRequest, unique_id: int | None = None) -> ProcessNode:
-        """Construct a node in a new process. Blocks as long as the constructor does.
+        """Construct a node in a new process. Blocks until the constructor returns.
 
-        Raises as :meth:`ComponentManager.load`, and ContainerDiedError where no process can be started.
+        Raises the errors of :meth:`ComponentManager.load`, and ContainerDiedError if no process can be started.
         """
         expected = LoadOptions.of(request).certain_name
         return self._load(request, self.register.begin(expected, unique_id))
@@ -137,7 +137,7 @@ class ProcessManager:
     # ---------------------------------------------------------------------------------------------- the rest
 
     def unload(self, unique_id: int, timeout: float = 5.0) -> Unloaded:
-        """Take a node down and end its process; by force if it does not end by itself within ``timeout`` seconds."""
+        """Take a node down and end its process. Use force if it does not end within ``timeout`` seconds."""
         with self._lock:
             node = self._nodes.get(unique_id)
             if node is not None:
@@ -160,12 +160,12 @@ class ProcessManager:
         return Unloaded(True, forced=forced, detail=detail)
 
     def list(self) -> list[tuple[int, str]]:
-        """Ids and full names of the nodes, by id."""
+        """Return the ids and full names of the nodes, sorted by id."""
         with self._lock:
             return sorted((unique_id, node.name) for unique_id, node in self._nodes.items())
 
     def close(self, timeout: float = 5.0) -> None:
-        """Take all nodes down, at once and within ``timeout`` seconds, and load no more."""
+        """Take all nodes down at the same time, within ``timeout`` seconds, and refuse to load more."""
         self.register.close()
         with self._lock:
             unique_ids = list(self._nodes)
@@ -183,12 +183,12 @@ class ProcessManager:
     # ---------------------------------------------------------------------------------------------- processes
 
     def _ended(self, unique_id: int, process: ChildProcess, how: Exit) -> None:
-        """Log that a node's process ended unasked, and load the node again if that is wanted."""
+        """Log that a node's process ended by itself. With ``respawn``, load the node again."""
         with self._lock:
             node = self._nodes.get(unique_id)
             if node is None or node.is_ending or node.process is not process:
                 return
-        self._logger.error(f"{node.name}: its process {process.pid} {how}; the others go on")
+        self._logger.error(f"{node.name}: its process {process.pid} {how}; the container's other nodes go on")
         self._forget(unique_id)
         if not self._respawn or self.register.is_closed:
             return
@@ -212,4 +212,4 @@ class ProcessManager:
 
 
 def _ignore(event: Event) -> None:
-    """Nothing: the process of a node logs by itself, and its container has no owner to tell."""
+    """Do nothing. A node's process writes its own log, and the container has no owner to inform."""

@@ -1,7 +1,7 @@
-"""What a container process and its owner say to each other on the control channel.
+"""The messages between a container process and its owner on the control channel.
 
 The owner is the coordinator, or a container that runs each of its nodes in a process of its own. Both ends use these
-classes and no others. A change that the other end would not understand needs another :data:`VERSION`.
+classes alone. A change that an older process would not understand needs a new :data:`VERSION`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Loaded(Message):
-    """A node that a container hosts. ``state`` is the label of its lifecycle state, or "unmanaged"."""
+    """A node that runs in a container. ``state`` is the label of its lifecycle state, or "unmanaged"."""
 
     unique_id: int
     full_node_name: str
@@ -50,7 +50,10 @@ class Hosted(Message):
 
 @dataclass(frozen=True)
 class Unloaded(Message):
-    """The result of an unload. ``forced`` where the node did not end by itself; ``detail`` says what was done."""
+    """The result of an unload.
+
+    ``forced`` is True if the node did not end by itself; ``detail`` then says how it was ended.
+    """
 
     success: bool
     error_message: str = ""
@@ -63,7 +66,7 @@ class Unloaded(Message):
 
 @dataclass(frozen=True)
 class Begin(Request[None]):
-    """Become the container of that node name and namespace, with its ROS services."""
+    """Become the container with this node name and namespace, and start its ROS services."""
 
     node_name: str
     node_namespace: str
@@ -75,12 +78,12 @@ class Begin(Request[None]):
 
 @dataclass(frozen=True)
 class Join(Request[None]):
-    """Take part in the graph ahead of time, as a hidden node, so that peers know this process already."""
+    """Join the ROS graph early, as a hidden node, so that other processes discover this one before it is needed."""
 
 
 @dataclass(frozen=True)
 class Preload(Request[None]):
-    """Import a class, so that an error shows before anything else is done."""
+    """Import a class, so that an import error is found before anything else changes."""
 
     package_name: str
     plugin_name: str
@@ -94,8 +97,8 @@ class Preload(Request[None]):
 class Load(Request[Loaded]):
     """Construct a node.
 
-    ``unique_id`` is for a node that had that id before, 0 for the next one; ``taken`` are full names, with ids, that
-    nodes elsewhere have.
+    ``unique_id`` is the id of a node that is loaded again; 0 gives the next free id. ``taken`` has the full names
+    and ids of nodes in other processes, so that no name is used twice.
     """
 
     answer = Loaded
@@ -119,7 +122,7 @@ class Load(Request[Loaded]):
 class Transition(Request[None]):
     """Run a lifecycle transition, such as ``configure``, in the node's own thread, within ``timeout`` seconds.
 
-    The state that it leads to is told by :class:`StateChanged`, before the answer.
+    :class:`StateChanged` reports the new state before the answer is sent.
     """
 
     unique_id: int
@@ -134,7 +137,7 @@ class Transition(Request[None]):
 
 @dataclass(frozen=True)
 class Unload(Request[Unloaded]):
-    """Stop and destroy a node, by force where it does not end within ``timeout`` seconds."""
+    """Stop and destroy a node. Use force if it does not end within ``timeout`` seconds."""
 
     answer = Unloaded
     unique_id: int
@@ -158,8 +161,11 @@ class ListHosted(Request[Hosted]):
 
 @dataclass(frozen=True)
 class FleetChanged(Notice):
-    """What became of the fleet's instances, by full node name: those that are new or changed, as
-    :meth:`dimos_ros.calls.directory.Known.to_dict` has them, and the names of those that are gone."""
+    """A change of the fleet's instances.
+
+    ``changed`` has the new and the changed instances by full node name, each in the form of
+    :meth:`dimos_ros.calls.directory.Known.to_dict`. ``gone`` has the full node names of removed instances.
+    """
 
     changed: Mapping[str, Mapping[str, Any]]
     gone: tuple[str, ...] = ()
@@ -171,7 +177,7 @@ class FleetChanged(Notice):
 
 @dataclass(frozen=True)
 class Stop(Notice):
-    """End: bring the nodes down, then the process."""
+    """Take the nodes down, then end the process."""
 
 
 # ----------------------------------------------------------------------------------------------------- events
@@ -179,7 +185,7 @@ class Stop(Notice):
 
 @dataclass(frozen=True)
 class StateChanged(Event):
-    """A node reached a lifecycle state, whatever asked for it."""
+    """A node reached a lifecycle state, at the request of its owner or of any other client."""
 
     unique_id: int
     state: str
@@ -191,7 +197,7 @@ class StateChanged(Event):
 
 @dataclass(frozen=True)
 class ErrorRaised(Event):
-    """A callback of a node raised. ``text`` is one line: the callback and the error."""
+    """A callback of a node raised an error. ``text`` is one line that names the callback and the error."""
 
     unique_id: int
     text: str
@@ -203,7 +209,7 @@ class ErrorRaised(Event):
 
 @dataclass(frozen=True)
 class ParametersSet(Event):
-    """Parameters of a node were set, to values of a kind that a load request holds."""
+    """Parameters of a node were set to values of types that a load request can hold."""
 
     unique_id: int
     changed: Mapping[str, ParameterValue]
@@ -222,7 +228,7 @@ class ParametersSet(Event):
 
 @dataclass(frozen=True)
 class NodeUnloaded(Event):
-    """A node was unloaded over the container's ROS services, rather than by its owner."""
+    """A client of the container's ROS services unloaded a node, not the container's owner."""
 
     unique_id: int
 
@@ -233,7 +239,7 @@ class NodeUnloaded(Event):
 
 @dataclass(frozen=True)
 class JobFinished(Event):
-    """A module says that the job of the whole fleet is done."""
+    """A module reported that the job of the whole fleet is done."""
 
     unique_id: int
     summary: str

@@ -1,4 +1,5 @@
-"""Processes that are cheap to start: forks of a parent that has imported what they need.
+"""Child processes that start quickly, and the messages between them and their parent.
 
-This room knows processes and messages between them, and neither blueprints nor modules.
+A child is a fork of a process that has already imported the modules which the child needs. This room knows
+neither blueprints nor modules.
 """

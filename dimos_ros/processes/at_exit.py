@@ -1,7 +1,7 @@
-"""Closing at the interpreter's end what threads wait in.
+"""Closing objects in which threads wait, before the interpreter ends.
 
-A daemon thread that comes back from a wait in rcl once the interpreter ends is unwound through C++ code that
-cannot be, and the process aborts. So those waits are ended first.
+A daemon thread may return from a wait in rcl while the interpreter ends. Python then unwinds the thread through
+C++ code that does not allow it, and the process aborts. Closing these objects ends the waits before that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ class Closable(Protocol):
 
 
 def close_at_exit(owner: Closable) -> Callable[[], None]:
-    """Call ``owner.close()`` when the interpreter ends, if it still exists then; returns what takes that back."""
+    """Call ``owner.close()`` when the interpreter ends, if ``owner`` still exists then.
+
+    Return a function that cancels this.
+    """
 
     def close() -> None:
         present = reference()

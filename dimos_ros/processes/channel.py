@@ -1,13 +1,13 @@
-"""The control channel between a parent and a child process: one JSON object a line, both ways.
+"""The control channel between a parent and a child process: one JSON object per line, in both directions.
 
-The parent sends requests and notices from an asyncio loop. The child answers requests from threads, handles notices
-in order, and sends events. Both ends log each message at debug, with the id that a request keeps::
+The parent sends requests and notices from an asyncio loop. The child answers requests in threads, handles notices
+in order, and sends events. Both ends log each message at level debug. A request keeps its id in both logs::
 
     -> robot1/container #3f9a2c.2 load robot1/mapper
     <- #3f9a2c.2 ok 41 ms
 
-What fails is logged with its cause and ends nothing else: a line that is no message, a listener or a notice that
-raises. The end of the channel is told to the parent's ``on_closed``, with the reason.
+A line that is not a message is logged with its cause, and the channel goes on. The same holds for a listener or a
+handler that raises. When the channel ends, the parent's ``on_closed`` is called with the reason.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from dimos_ros.processes.request_id import current_request_id, request
 from dimos_ros.processes.threads import CachedThreads
 
 MAX_LINE = 1 << 28
-"""Bytes of a message; a longer one closes the channel."""
+"""The most bytes of a message. A longer message closes the channel."""
 
 CLOSED, ENDED = "it was closed", "the other end closed it"
-"""Reasons for the end of a channel: on purpose, or because the child closed it or ended."""
+"""Reasons why a channel ended: the parent closed it, or the child closed it or ended."""
 
 A = TypeVar("A")
 
@@ -45,10 +45,10 @@ _log = logging.getLogger(__name__)
 
 
 class ParentEnd:
-    """The parent's end.
+    """The parent's end of a control channel.
 
-    ``name`` is what the log calls the child. ``on_event(event)`` hears each event; ``on_closed(reason)`` hears once
-    that the channel ended. All methods belong to the loop that it was opened in.
+    ``name`` is the child's name in the log. ``on_event(event)`` is called for each event. ``on_closed(reason)`` is
+    called once, when the channel has ended. Call all methods in the asyncio loop that opened the channel.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ParentEnd:
     ) -> None:
         self.name = name
         self.last_words = ""
-        """The error that ended the child, as it said itself; "" while there is none."""
+        """The error that ended the child, as the child reported it; "" if it reported none."""
         self._writer = writer
         self._protocol = protocol
         self._on_event = on_event
@@ -71,8 +71,8 @@ class ParentEnd:
         self._numbers = itertools.count(1)
         self._closing = False
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done, with the reason, when the channel has ended and all that it brought has been handled."""
-        with request(""):  # it outlives the request that started the child
+        """A future with the reason why the channel ended. It is done when every received message has been handled."""
+        with request(""):  # the task outlives the request that started the child
             self._task = asyncio.ensure_future(self._read(reader))
 
     @classmethod
@@ -84,16 +84,16 @@ class ParentEnd:
         on_event: Callable[[Any], None],
         on_closed: Callable[[str], None] = lambda reason: None,
     ) -> ParentEnd:
-        """Take over the parent's half of a socket pair."""
+        """Open the parent's end on ``connection``, one of two connected sockets; the channel then owns the socket."""
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_LINE)
         return cls(reader, writer, protocol, name, on_event, on_closed)
 
     async def ask(self, message: Request[A], timeout: float | None = None) -> A:
         """Send a request and return the child's answer.
 
-        Raises what the child raised (if it is an error of this package; else DimosError), with the child's traceback
-        as ``remote_traceback``; RequestTimeoutError after ``timeout`` seconds; ContainerDiedError when the child is
-        gone.
+        Raises the child's error if it belongs to this package, and DimosError for any other error. Either carries
+        the child's traceback as ``remote_traceback``. Raises RequestTimeoutError after ``timeout`` seconds, and
+        ContainerDiedError if the child has ended.
         """
         own = current_request_id()
         number = f"{own}.{next(self._numbers)}" if own else str(next(self._numbers))
@@ -107,7 +107,8 @@ class ParentEnd:
             outcome = "ok"
         except asyncio.TimeoutError:
             outcome = f"no answer within {timeout:g} s"
-            raise RequestTimeoutError(f"{message.name}: {outcome}") from None
+            asked = f"{message.name.replace('_', ' ')} {message.subject}".strip()
+            raise RequestTimeoutError(f'the request "{asked}" was not answered within {timeout:g} s') from None
         except DimosError as error:
             outcome = f"{type(error).__name__}: {error}"
             raise
@@ -118,7 +119,7 @@ class ParentEnd:
         return answer
 
     def tell(self, notice: Notice) -> None:
-        """Send a notice. Order is kept; a child that is gone is no error."""
+        """Send a notice. Notices arrive in order. If the child has ended, nothing happens."""
         _log.debug("-> %s %s %s", self.name, notice.name, notice.subject)
         with contextlib.suppress(ContainerDiedError):
             self._write({"do": notice.name, "with": notice.to_data()})
@@ -140,15 +141,15 @@ class ParentEnd:
             while line := await reader.readline():
                 self._receive(line)
         except ConnectionResetError:
-            pass  # the child ended and had not read all
+            pass  # the child ended before it had read all messages
         except (OSError, ValueError) as error:
-            reason = f"reading from it failed: {error}"
+            reason = f"reading from the process failed: {error}"
             _log.error("%s: the control channel is closed: %s", self.name, reason)
         finally:
             self._end(reason)
 
     def _end(self, reason: str) -> None:
-        """Fail what is under way and tell of the end, once."""
+        """Fail the requests that wait for an answer, and call ``on_closed`` once."""
         self._writer.close()
         text = "the process ended" if reason in (ENDED, CLOSED) else f"its control channel ended: {reason}"
         if self.last_words:
@@ -161,8 +162,9 @@ class ParentEnd:
         self.closed.set_result(reason)
         if not self._closing:
             _log.debug("%s: the control channel ended: %s", self.name, reason)
-            self._guarded("on_closed", self._on_closed, reason)
-        # The listeners know the process, which knows this: without the circle, memory is free at once.
+            self._guarded("the end of the control channel", self._on_closed, reason)
+        # The listeners refer to the process, and the process to this channel. Without this circle of references,
+        # the memory is freed at once.
         self._on_event = self._on_closed = _ignore
 
     def _receive(self, line: bytes) -> None:
@@ -188,7 +190,7 @@ class ParentEnd:
     def _receive_answer(self, message: dict[str, Any]) -> None:
         future = self._pending.get(message["id"])
         if future is None or future.done():
-            _log.debug("<- #%s too late: nothing waits for it any more", message["id"])
+            _log.debug("<- #%s too late: the request no longer waits for an answer", message["id"])
             return
         if "error" in message:
             future.set_exception(_error_of(message["error"]))
@@ -198,10 +200,10 @@ class ParentEnd:
     def _check_version(self, version: int) -> None:
         if version != self._protocol.version:
             ours = self._protocol.version
-            self._end(f"it speaks version {version} of the control protocol, and this process version {ours}")
+            self._end(f"the process speaks version {version} of the control protocol, its parent version {ours}")
 
     def _guarded(self, what: str, listener: Callable[[Any], None], heard: Any) -> None:
-        """Call a listener. One that raises is logged, and ends nothing else."""
+        """Call a listener. If it raises, log the error, so that the channel goes on."""
         try:
             listener(heard)
         except Exception:
@@ -209,9 +211,9 @@ class ParentEnd:
 
 
 class ChildEnd:
-    """The child's end. ``handlers`` say what is done for each class of request and notice.
+    """The child's end of a control channel. ``handlers`` has a function for each class of request and notice.
 
-    A request is handled in a thread of its own. Notices are handled in order, between two messages.
+    Each request is handled in a thread of its own. Notices are handled in order, in the thread that reads messages.
     """
 
     def __init__(
@@ -225,13 +227,13 @@ class ChildEnd:
         self._write({"protocol": protocol.version})
 
     def serve(self) -> None:
-        """Serve until the parent is gone or :meth:`close` is called."""
+        """Handle messages until the parent closes the channel or ends, or :meth:`close` is called."""
         with self._connection.makefile("rb") as lines, contextlib.suppress(OSError):
             for line in lines:
                 self._receive(line)
 
     def tell(self, event: Event) -> None:
-        """Send an event to the parent; without effect once it is gone."""
+        """Send an event to the parent. If the parent has ended, nothing happens."""
         self._write({"event": event.name, "with": event.to_data()})
 
     def close(self) -> None:
@@ -250,7 +252,7 @@ class ChildEnd:
             else:
                 self._handlers[type(message)](message)
         except Exception as error:
-            _log.exception("a message from the coordinator could not be handled: %.200r", line)
+            _log.exception("a message from the parent process could not be handled: %.200r", line)
             if number is not None:
                 self._write({"id": number, "error": error_data(error)})
 
@@ -262,7 +264,7 @@ class ChildEnd:
                 result = self._handlers[type(message)](message)
                 self._write({"id": number, "result": None if result is None else result.to_data()})
                 outcome = "done"
-            except BaseException as error:  # sys.exit() in a node's code too: whoever asked is owed an answer
+            except BaseException as error:  # also for sys.exit() in a node's code: the parent waits for an answer
                 self._write({"id": number, "error": error_data(error)})
                 outcome = f"{type(error).__name__}: {error}"
             _log.debug("#%s %s after %.0f ms", number, outcome, 1e3 * (time.monotonic() - started))
@@ -274,17 +276,17 @@ class ChildEnd:
 
 
 def _ignore(_: Any) -> None:
-    """Hear nothing: the channel has ended."""
+    """Do nothing: it replaces the listeners of a channel that has ended."""
 
 
 def send_last_words(connection: socket.socket, error: BaseException) -> None:
-    """Tell the parent, as the last line of a child's channel, which error ends the child."""
+    """Report the error that ends a child to its parent, as the last line of the child's channel."""
     with contextlib.suppress(OSError):
         connection.sendall(json.dumps({"died": error_data(error)}).encode() + b"\n")
 
 
 def error_data(error: BaseException) -> dict[str, Any]:
-    """An error as it crosses a channel: its classes, its text, and its traceback."""
+    """Return an error as JSON data: its classes, its text and its traceback."""
     return {
         "kinds": [kind.__name__ for kind in type(error).__mro__],
         "message": str(error),
@@ -294,7 +296,7 @@ def error_data(error: BaseException) -> dict[str, Any]:
 
 
 def _error_of(described: Mapping[str, Any]) -> Exception:
-    """The child's error as the nearest class of this package that it was one of."""
+    """Return the child's error as an instance of its nearest base class that belongs to this package."""
     error: DimosError = DimosError(described["text"])
     for name in described["kinds"]:
         kind = getattr(exceptions, name, None)

@@ -1,4 +1,4 @@
-"""What every forked child does: its main function, its name in process lists, and its way out."""
+"""The main function of every forked child, its name in process lists, and its end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any, NoReturn
 from dimos_ros.processes.channel import ChildEnd, send_last_words
 
 SHOWN = 15
-"""Characters of a process's name that the kernel keeps."""
+"""The number of characters that the kernel keeps of a process's name."""
 
 
 def main(target: str, connection: socket.socket, arguments: Mapping[str, Any]) -> NoReturn:
-    """Run ``package.module:function(connection, **arguments)`` and end the process with what it returns.
+    """Run ``package.module:function(connection, **arguments)``, then end the process with the result as exit code.
 
-    Whatever it raises is printed, and told to the parent as the reason why the child ended.
+    If the function raises, the error is printed, and the parent gets it as the reason why the child ended.
     """
     code = 1
     try:
@@ -35,15 +35,15 @@ def main(target: str, connection: socket.socket, arguments: Mapping[str, Any]) -
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        # Threads that hang and exit handlers of user code must not keep the process.
+        # Hanging threads and the exit handlers of user code must not keep the process alive.
         os._exit(code)
 
 
 def serve(channel: ChildEnd, close: Callable[[], None]) -> int:
-    """Serve a channel until the parent says stop or is gone, then ``close()``. The exit code is 0.
+    """Serve a channel until it is closed or the parent has ended, call ``close()``, and return the exit code 0.
 
-    SIGTERM stops it as well. SIGINT is ignored: a terminal sends it to the whole process group, and the parent ends
-    its children in order.
+    SIGTERM closes the channel. SIGINT is ignored: a terminal sends it to the whole process group, and the parent
+    ends its children in order.
     """
     signal.signal(signal.SIGTERM, lambda *_: channel.close())
     signal.signal(signal.SIGINT, signal.SIG_IGN)

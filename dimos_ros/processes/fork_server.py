@@ -1,8 +1,8 @@
-"""The fork server: a parent with everything imported, whose forks become containers.
+"""The fork server: a process that has imported the modules of its children, and forks them.
 
-It has one thread, no ROS context, and runs no user code. It reads requests from the socket it was started with, and
-reports on it which children were started and which have ended. When the other end of the socket is gone, it ends its
-children and itself.
+It has one thread and no ROS context, and it runs no user code. It was started with a socket, from which it reads
+requests. On the same socket it reports the children that have started or ended. When the other end of the socket is
+closed, the fork server ends its children and itself.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from dimos_ros.processes import child
 
 MAX_MESSAGE = 1 << 20
 GRACE_SECONDS = 5.0
-"""How long children may take to end by themselves after the fork server was left alone."""
+"""How long children may take to end by themselves after the other end of the socket was closed."""
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main(descriptor: int, preload: str) -> None:
-    """Serve until the other end of the socket ``descriptor`` is closed.
+    """Handle requests until the other end of the socket ``descriptor`` is closed.
 
-    ``preload`` is the import path of a function that imports what children need. It returns functions that may wait
-    until there is nothing else to do, since they are of use to later children alone.
+    ``preload`` is the import path of a function that imports the modules which children need. It returns more
+    functions. The fork server calls these while it is idle, since only later children profit from them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Looking for garbage takes a sixth of the imports' time, and hardly finds any.
+    # Garbage collection takes a sixth of the imports' time, and finds hardly any garbage.
     gc.disable()
     module, _, name = preload.partition(":")
     later: Iterable[Callable[[], object]] = getattr(importlib.import_module(module), name)()
-    # What is there now is never collected, so that its pages stay shared with the children.
+    # The collector never visits the objects that exist now, so that their pages stay shared with the children.
     gc.freeze()
     gc.enable()
     with socket.socket(fileno=descriptor) as connection:
@@ -78,7 +78,7 @@ class _Server:
                     self._reap()
 
     def _handle_request(self) -> bool:
-        """Do what one message asks for; False once the other end is gone."""
+        """Handle one message. Return False if the other end is closed."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._connection, MAX_MESSAGE, 1)
         except OSError:
@@ -144,6 +144,6 @@ class _Server:
             deadline, number = deadline + GRACE_SECONDS, signal.SIGKILL
 
     def _send(self, message: dict[str, Any]) -> None:
-        # Where the other end is gone, the next read says so.
+        # If the other end is closed, the next read reports it.
         with contextlib.suppress(OSError):
             self._connection.send(json.dumps(message).encode())

@@ -21,14 +21,18 @@ from dimos_ros.processes.server_process import ForkServer, import_path
 
 START_SECONDS = 60.0
 LAST_WORDS_SECONDS = 0.2
-"""How long an exit waits for the end of the channel, which a child of the child's own may keep open."""
+"""How long an exit waits for the channel to end. A process that the child started may keep the channel open."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended: its exit code, or less a signal's number; and the error that ended it, if it said so."""
+    """The end of a process.
+
+    ``status`` is the exit code, or the negative number of the signal that ended the process. ``last_words`` is the
+    error that ended the process, if the process reported one.
+    """
 
     status: int
     last_words: str = ""
@@ -49,29 +53,29 @@ class ChildProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process runs."""
         return not self.exited.done()
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; nothing happens once it has ended."""
+        """Send a signal to the process. If the process has ended, nothing happens."""
         if self.is_alive:
             self._launcher._send({"pid": self.pid, "signal": int(number)})
 
     async def wait(self, timeout: float) -> bool:
-        """Whether it ended within ``timeout`` seconds."""
+        """Wait ``timeout`` seconds at most, and return whether the process has ended."""
         done, _ = await asyncio.wait([self.exited], timeout=timeout)
         return bool(done)
 
 
 class Launcher:
-    """Forks children. Use :meth:`open`; all methods belong to the loop that it was opened in."""
+    """The parent's side of a fork server. Make it with :meth:`open`, and call all methods in the same asyncio loop."""
 
     def __init__(self, server: ForkServer) -> None:
         self._server = server
         self._ids = itertools.count(1)
         self._starting: dict[int, asyncio.Future[int]] = {}
         self._children: dict[int, ChildProcess] = {}
-        # An exit that is read before the child's number has reached the task that asked for it.
+        # Exits that are read before the task in fork() has received the child's process id.
         self._early: dict[int, int] = {}
         self._is_lost = True
         self._is_closed = False
@@ -79,13 +83,13 @@ class Launcher:
 
     @classmethod
     async def open(cls, server: ForkServer) -> Launcher:
-        """Use a fork server."""
+        """Return a launcher that uses ``server``."""
         launcher = cls(server)
         launcher._attach()
         return launcher
 
     def _attach(self) -> None:
-        with request(""):  # it outlives the request that needs the fork server
+        with request(""):  # the reader outlives the request that needs the fork server
             asyncio.get_running_loop().add_reader(self._server.connection, self._read)
         self._is_lost = False
 
@@ -100,8 +104,9 @@ class Launcher:
     ) -> ChildProcess:
         """Start ``package.module:function(connection, **arguments)`` in a child.
 
-        ``title`` is the name in process lists and in the log; ``on_event`` and ``on_closed`` are as in
-        :class:`ParentEnd`. A fork server that has died is replaced. Raises ContainerDiedError.
+        ``title`` is the child's name in process lists and in the log. ``on_event`` and ``on_closed`` are as in
+        :class:`ParentEnd`. If the fork server has died, a new one is started. Raises ContainerDiedError if no
+        process can be started.
         """
         if self._is_lost and not self._is_closed:
             self._server = self._server.again()
@@ -128,7 +133,7 @@ class Launcher:
         return child
 
     async def close(self, timeout: float = 5.0) -> None:
-        """End the fork server, and with it all children that are left."""
+        """End the fork server and all children that still run."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -147,7 +152,7 @@ class Launcher:
         try:
             socket.send_fds(self._server.connection, [json.dumps(message).encode()], descriptors)
         except OSError as error:
-            raise ContainerDiedError(f"the fork server is gone: {error}") from None
+            raise ContainerDiedError(f"the process that starts all other processes has ended: {error}") from None
 
     def _read(self) -> None:
         while True:
@@ -164,7 +169,7 @@ class Launcher:
             try:
                 self._receive(json.loads(data))
             except (ValueError, TypeError, KeyError) as error:
-                _log.error("the fork server sent a message that is not one (%s): %.200r", error, data)
+                _log.error("the fork server sent data that is not a message (%s): %.200r", error, data)
 
     def _receive(self, message: dict[str, Any]) -> None:
         if "exited" in message:
@@ -183,7 +188,7 @@ class Launcher:
             future.set_result(message["pid"])
 
     def _exited(self, child: ChildProcess, status: int) -> None:
-        """Note how a child ended, once what it said last has been read."""
+        """Complete a child's ``exited`` after its last messages have been read."""
         del self._children[child.pid]
 
         async def finish() -> None:
@@ -200,7 +205,7 @@ class Launcher:
         self._is_lost = True
         for future in self._starting.values():
             if not future.done():
-                future.set_exception(ContainerDiedError("the fork server ended"))
+                future.set_exception(ContainerDiedError("the process that starts all other processes has ended"))
         for child in self._children.values():
             with contextlib.suppress(asyncio.InvalidStateError):
                 child.channel.close()

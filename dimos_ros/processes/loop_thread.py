@@ -16,7 +16,7 @@ JOIN_SECONDS = 60.0
 
 
 class LoopThread:
-    """Runs coroutines for other threads until it is closed. ``name`` is its owner, as errors call it."""
+    """A thread that runs coroutines for other threads until it is closed. ``name`` is its owner's name in errors."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -25,9 +25,9 @@ class LoopThread:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine; where the wait for it is interrupted, it is cancelled.
+        """Run a coroutine and return its result. If the wait is interrupted, cancel the coroutine.
 
-        Raises what the coroutine raises, and CoordinatorStoppedError once closed.
+        Raises the coroutine's errors, and CoordinatorStoppedError once this thread is closed.
         """
         if self._loop.is_closed():
             coroutine.close()
@@ -42,7 +42,7 @@ class LoopThread:
             raise
 
     def close(self) -> None:
-        """End the loop, cancelling what still runs in it."""
+        """End the loop and cancel the coroutines that still run in it."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(JOIN_SECONDS)

@@ -1,4 +1,4 @@
-"""How the C library keeps memory: for large messages, and for a process of many threads."""
+"""Settings of the C library's memory allocator: for large messages, and for processes with many threads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 from collections.abc import Mapping
 
 LARGEST = 32 << 20
-"""Bytes of the largest block that is kept for reuse; the C library allows no more."""
+"""Bytes of the largest block that is kept for reuse. It is the C library's upper limit."""
 KEPT = 128 << 20
-"""Bytes of freed memory that a process keeps at most."""
+"""The most bytes of freed memory that a process keeps."""
 ARENAS = 2
-"""One heap that Python's threads use, of which one runs at a time, and one for those of DDS."""
+"""The number of heaps: one for Python's threads, of which one runs at a time, and one for the threads of DDS."""
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -20,27 +20,27 @@ _M_ARENA_MAX = -8
 
 
 def keep_freed_memory(environment: Mapping[str, str] = os.environ) -> bool:
-    """Have this process and its forks use freed memory again instead of giving it back to the system.
+    """Let this process and its forks reuse freed memory instead of returning it to the system.
 
-    A received image passes through three buffers of its size. By default the C library hands each back and asks
-    for it anew, and the system clears it page by page: most of the time that an image of 6 MB takes. Returns
-    whether it could be set.
+    A received image passes through three buffers of its size. By default the C library returns each buffer to the
+    system and requests a new one, which the system clears page by page. That is most of the time that an image of
+    6 MB takes. Return whether the C library accepted the settings.
     """
     return _set(environment, {_M_MMAP_THRESHOLD: LARGEST, _M_TRIM_THRESHOLD: KEPT})
 
 
 def limit_arenas(environment: Mapping[str, str] = os.environ) -> bool:
-    """Have the threads of this process share heaps; call it before there are many. Returns whether it could be set.
+    """Let the threads of this process share :data:`ARENAS` heaps. Call this before many threads have started.
 
-    The GNU C library gives each thread the heap that is free just then, up to eight a core. With a thread for each
-    node, the memory that one node freed lies in another heap than the next node looks in: a thousand rounds of
-    loading and unloading add 30 MB.
+    The GNU C library gives each thread a heap that is free at that time, up to eight heaps per core. With a thread
+    for each node, the next node does not find the memory that the last one freed, since it uses another heap. A
+    thousand rounds of loading and unloading then add 30 MB. Return whether the C library accepted the setting.
     """
     return _set(environment, {_M_ARENA_MAX: ARENAS})
 
 
 def _set(environment: Mapping[str, str], options: Mapping[int, int]) -> bool:
-    """Set options of the GNU C library. A user's own settings and other C libraries are left alone."""
+    """Set options of the GNU C library. Change nothing if the user has settings, or the C library is another one."""
     if any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_") for name in environment):
         return False
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Messages of a control channel: frozen dataclasses that become JSON objects and come back as themselves."""
+"""Messages of a control channel: frozen dataclasses that are sent as JSON objects."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ M = TypeVar("M", bound="Message")
 
 @dataclass(frozen=True)
 class Message:
-    """Base of all messages. Fields are plain data, unless a class overrides both conversions."""
+    """The base class of all messages. Fields are plain data, unless a class overrides both conversions."""
 
     name: ClassVar[str] = ""
-    """The name on the wire: that of the class in lower case, words joined by ``_``."""
+    """The name in the JSON object: the class name in lower case, its words joined by ``_``."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
     def to_data(self) -> dict[str, Any]:
-        """The fields as JSON holds them."""
+        """Return the fields as data that JSON can hold."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_data(cls: type[M], data: Mapping[str, Any]) -> M:
-        """The inverse of :meth:`to_data`. Raises TypeError or ValueError for fields that do not fit."""
+        """Return the message that :meth:`to_data` made ``data`` of. Raises TypeError or ValueError for wrong fields."""
         return cls(**data)
 
     @property
     def subject(self) -> str:
-        """The node that the message is about, for the log; "" for none."""
+        """The node that the message concerns, for the log; "" for none."""
         return ""
 
 
@@ -42,7 +42,7 @@ class Request(Message, Generic[A]):
     """A message that the parent sends and the child answers with an ``A``, or with an error."""
 
     answer: ClassVar[type[Message] | None] = None
-    """The class of ``A``; None where the answer says only that it is done."""
+    """The class ``A``; None if the answer only confirms that the request was carried out."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,18 @@ class Notice(Message):
 
 @dataclass(frozen=True)
 class Event(Message):
-    """A message that the child sends unasked."""
+    """A message that the child sends without a request."""
 
 
 class Protocol:
-    """The messages that the two ends of a channel know, with a version that both have to agree on."""
+    """The messages that both ends of a channel know. Both ends need the same version."""
 
     def __init__(self, version: int, messages: Iterable[type[Message]]) -> None:
         self.version = version
         self._classes = {message.name: message for message in messages}
 
     def read(self, name: Any, data: Any) -> Message:
-        """The message of that name. Raises ValueError for an unknown name and for fields that do not fit."""
+        """Return the message with this name and these fields. Raises ValueError for an unknown name or wrong fields."""
         found = self._classes.get(name) if isinstance(name, str) else None
         if found is None:
             raise ValueError(f"no message is called {name!r:.80}; there are {', '.join(sorted(self._classes))}")

@@ -1,4 +1,7 @@
-"""Which process answers, and whether it still runs: known at once on one machine, where DDS takes 20 s."""
+"""The identity of a process, by which another process on the same machine knows at once whether it still runs.
+
+DDS reports the end of a process only after 20 s.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from typing import Any
 
 
 def own_identity() -> dict[str, Any]:
-    """This process as plain data: its id, when it started, and the machine (or container) that the id is of."""
+    """Return this process's id, its start time, and the machine or system container that the id belongs to."""
     return {"pid": os.getpid(), "start": _start_of(os.getpid()), "machine": _machine()}
 
 
 class ProcessWatch:
-    """A process by its :func:`own_identity`, seen from another."""
+    """Another process, given by the :func:`own_identity` that it reported."""
 
     def __init__(self, identity: Mapping[str, Any]) -> None:
         pid, self._start = identity.get("pid"), identity.get("start")
@@ -23,14 +26,14 @@ class ProcessWatch:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is known to have ended. Of a process on another machine nothing is known."""
+        """Whether the process has certainly ended; False on another machine, where its state is unknown."""
         return self._pid != 0 and _start_of(self._pid) != self._start
 
 
 def _start_of(pid: int) -> str:
-    """When a process started, in the kernel's own unit; "" where it does not run, as a zombie does not."""
+    """Return a process's start time, in the kernel's unit; "" if the process does not run. A zombie does not run."""
     try:
-        # The command's name, in parentheses, may have spaces and parentheses of its own.
+        # The command's name stands in parentheses, and may itself contain spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
@@ -39,7 +42,7 @@ def _start_of(pid: int) -> str:
 
 @functools.cache
 def _machine() -> str:
-    """Names the space in which a process id means this process; "" where that is not known."""
+    """Return a name for the boot and namespace in which process ids are unique; "" if it cannot be read."""
     try:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:

@@ -1,4 +1,4 @@
-"""Starting the fork server's process. Kept apart, with few imports, since a fleet's start waits for it."""
+"""The start of the fork server's process. This file has few imports, since the start of a fleet waits for it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ main(int(sys.argv[1]), sys.argv[3])
 
 
 class ForkServer:
-    """The fork server's process. Starting it is quick, and it gets ready while others do something else.
+    """The fork server's process, seen from its parent.
 
-    ``preload`` is the import path of the function that imports what its forks need; see
-    :func:`dimos_ros.processes.fork_server.main`.
+    The constructor returns at once, and the fork server imports its modules while the parent goes on. ``preload``
+    is the import path of the function that does these imports; see :func:`dimos_ros.processes.fork_server.main`.
     """
 
     def __init__(self, preload: str) -> None:
@@ -31,18 +31,21 @@ class ForkServer:
                 [sys.executable, "-c", _SERVER, str(theirs.fileno()), json.dumps(import_path()), preload],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # A terminal's Ctrl-C is for the parent, which then ends its children in order.
+                # Ctrl-C in a terminal must reach the parent alone, which then ends its children in order.
                 start_new_session=True,
             )
         self.connection = ours
 
     def again(self) -> ForkServer:
-        """A new one in place of one that died."""
-        self.process.poll()  # so that it does not stay a zombie
+        """Start a new fork server in place of one that has died, and return it."""
+        self.process.poll()  # so that the dead process does not stay a zombie
         return ForkServer(self.preload)
 
 
 def import_path() -> list[str]:
-    """``sys.path`` as it can be used from anywhere; where a program was started counts, as with ``python -m``."""
+    """Return ``sys.path`` for a process with any working directory.
+
+    It includes the current directory, as it does with ``python -m``.
+    """
     here = str(Path.cwd())
     return list(dict.fromkeys([entry or here for entry in sys.path] + [here]))

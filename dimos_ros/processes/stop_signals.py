@@ -1,9 +1,10 @@
-"""SIGINT and SIGTERM as something to wait for.
+"""A wait for SIGINT or SIGTERM.
 
-Python runs a signal's handler in the main thread, in the middle of whatever that does. A handler that sets a
-``threading.Event`` which the main thread is about to wait for finds the event's lock held by the very code that it
-interrupts, and waits for ever. And a signal that the system gives to another thread does not wake the main thread
-out of a lock. So handlers do nothing here; whichever thread gets the signal, Python writes its number to a pipe.
+Python runs a signal's handler in the main thread, between two steps of the code that runs there. Suppose that the
+handler sets a ``threading.Event``, and the main thread is just starting to wait for it. The interrupted code then
+holds the event's lock, and the handler waits for ever. Besides, a signal that the system gives to another thread does
+not wake a main thread that waits for a lock. Therefore the handlers here do nothing. Python writes the signal's
+number to a pipe, whichever thread gets the signal, and the wait reads from this pipe.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 class StopSignals:
-    """From when it is made, signals that would end the process are told by :meth:`wait` instead.
+    """The signals that would end the process. From its construction on, they end :meth:`wait` instead.
 
-    Elsewhere than in the main thread, to which Python gives signals, there are none to be told of.
+    Outside the main thread it receives no signals, since Python handles signals in the main thread alone.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class StopSignals:
                 self._restore.callback(signal.signal, number, signal.signal(number, lambda *_: None))
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether one has come, after ``timeout`` seconds at most."""
+        """Wait ``timeout`` seconds at most, and return whether a signal has come."""
         while not self._came:
             ready, _, _ = select.select([self._reader], [], [], timeout)
             if ready:
@@ -45,7 +46,7 @@ class StopSignals:
         return self._came
 
     def close(self) -> None:
-        """Have signals do what they did before."""
+        """Restore the previous handlers of the signals."""
         self._restore.close()
 
     def __enter__(self) -> StopSignals:

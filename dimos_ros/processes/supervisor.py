@@ -1,4 +1,4 @@
-"""Supervision of child processes: how they are started and ended, how they ended, and when they are brought back."""
+"""Supervision of child processes: start, end, exit and respawn."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from dimos_ros.processes.message import Notice, Protocol
 from dimos_ros.processes.request_id import request
 
 KILL_SECONDS = 20.0
-"""How long a process that got SIGKILL may take to be gone."""
+"""How long a process may take to end after SIGKILL."""
 CLOSED_SECONDS = 5.0
-"""How long a process may live on without its control channel, over which nothing can be asked of it any more."""
+"""How long a process may live without its control channel. Without the channel it cannot get requests."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RespawnPolicy:
-    """When a process that ended unasked is brought back.
+    """The rule for starting a process again after it ended without being asked to.
 
-    ``limit`` is how many ends in a row are followed by a respawn. ``delay`` is the pause before the first, in seconds;
-    it doubles with each. A process that ran longer than ``forgotten_after`` seconds starts the count anew.
+    ``limit`` is the number of ends in a row that are followed by a respawn. ``delay`` is the pause before the first
+    respawn in seconds, and doubles with each. If a process ran longer than ``forgotten_after`` seconds, the count
+    starts again.
     """
 
     limit: int
@@ -35,18 +36,18 @@ class RespawnPolicy:
     forgotten_after: float = math.inf
 
     def ends_in_a_row(self, before: int, ran: float) -> int:
-        """The count after one more end, of a process that ran for ``ran`` seconds."""
+        """Return the count after one more end, of a process that ran for ``ran`` seconds."""
         return 1 if ran > self.forgotten_after else before + 1
 
     def delay_after(self, ends: int) -> float | None:
-        """Seconds to wait after that many ends in a row before the next respawn; None to give up."""
+        """Return the seconds to wait before the next respawn after ``ends`` ends in a row; None to give up."""
         return None if ends > self.limit else self.delay * 2.0 ** (ends - 1)
 
 
 class Supervisor:
-    """Starts and ends the processes of one ``target``, an import path as :meth:`Launcher.fork` takes it.
+    """The start and end of all processes of one ``target``, an import path as in :meth:`Launcher.fork`.
 
-    ``stop`` is the notice that asks a process to end itself. All methods belong to the launcher's loop.
+    ``stop`` is the notice that asks a process to end itself. Call all methods in the launcher's loop.
     """
 
     def __init__(self, launcher: Launcher, target: str, protocol: Protocol, stop: Notice) -> None:
@@ -63,9 +64,10 @@ class Supervisor:
         on_exit: Callable[[ChildProcess, Exit], None],
         **arguments: Any,
     ) -> ChildProcess:
-        """Start a process; ``on_exit(process, exit)`` hears of its end if :meth:`end` did not ask for it.
+        """Start a process and return it.
 
-        Raises ContainerDiedError.
+        When the process ends without :meth:`end`, ``on_exit(process, exit)`` is called. Raises ContainerDiedError
+        if the process cannot be started.
         """
         process: ChildProcess | None = None
 
@@ -81,12 +83,12 @@ class Supervisor:
             else:
                 on_exit(process, future.result())
 
-        with request(""):  # an end that comes later does not belong to the request that started the process
+        with request(""):  # a later end is not part of the request that started the process
             process.exited.add_done_callback(exited)
         return process
 
     async def end(self, process: ChildProcess, timeout: float) -> bool:
-        """End a process: ask it to stop, and kill it after ``timeout`` seconds. Returns whether it was killed."""
+        """Ask a process to stop, and kill it after ``timeout`` seconds. Return whether it was killed."""
         if not process.is_alive:
             return False
         self._ending.add(process)
@@ -98,12 +100,15 @@ class Supervisor:
         return True
 
     def _on_channel_closed(self, process: ChildProcess, reason: str) -> None:
-        """Kill a process that lives on without its control channel. Mostly the channel ends since the process does."""
+        """Kill a process if it still runs :data:`CLOSED_SECONDS` after its control channel ended.
+
+        Usually the channel ended because the process did.
+        """
 
         def kill() -> None:
             if process.is_alive and process not in self._ending:
                 _log.error(
-                    "%s (process %d) lives on without its control channel (%s), and is killed",
+                    "%s: process %d is killed: it still runs, but its control channel has ended (%s)",
                     *(process.channel.name, process.pid, reason),
                 )
                 process.send_signal(signal.SIGKILL)
@@ -112,5 +117,5 @@ class Supervisor:
 
 
 async def how_it_ended(process: ChildProcess, timeout: float) -> str:
-    """How a process ended, in words; "stopped answering" where it has not ended within ``timeout`` seconds."""
+    """Return how a process ended, in words; "stopped answering" if it has not ended within ``timeout`` seconds."""
     return str(process.exited.result()) if await process.wait(timeout) else "stopped answering"

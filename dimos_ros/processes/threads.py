@@ -1,4 +1,4 @@
-"""Threads that are reused: blocking work without the cost of a new thread each time."""
+"""Threads that are reused, so that blocking work does not cost a new thread each time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Work = Callable[[], None]
 
 
 class CachedThreads:
-    """Runs each piece of work at once, in an idle thread if there is one, else in a new one.
+    """A pool of threads that runs each piece of work at once: in an idle thread if there is one, else in a new one.
 
-    Unlike ``concurrent.futures.ThreadPoolExecutor`` it has no upper limit that waiting work could deadlock
-    on, and its threads are daemons, so that one that hangs does not keep a process up. A thread that has
-    been idle for ``idle_seconds`` ends.
+    ``concurrent.futures.ThreadPoolExecutor`` has an upper limit, at which work that waits for other work would
+    deadlock. This pool has no limit. Its threads are daemons, so that a hanging thread does not keep the process
+    alive. A thread that has been idle for ``idle_seconds`` ends.
     """
 
     def __init__(self, name: str, idle_seconds: float = 10.0) -> None:
@@ -25,7 +25,7 @@ class CachedThreads:
         self._closed = False
 
     def submit(self, work: Work) -> None:
-        """Run ``work`` in another thread, now. It handles its own errors."""
+        """Run ``work`` in another thread, at once. ``work`` has to handle its own errors."""
         with self._lock:
             inbox = self._idle.pop() if self._idle else None
         if inbox is not None:
@@ -34,7 +34,7 @@ class CachedThreads:
             threading.Thread(target=self._run, args=(work,), name=self._name, daemon=True).start()
 
     def close(self) -> None:
-        """End the idle threads now, and each of the others when its work is done."""
+        """End the idle threads now, and each busy thread when its work is done."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -45,7 +45,7 @@ class CachedThreads:
         inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         while work is not None:
             work()
-            work = None  # what it holds need not live until the next piece
+            work = None  # so that its objects can be freed before the next piece of work comes
             with self._lock:
                 if self._closed:
                     return
@@ -57,4 +57,4 @@ class CachedThreads:
                     if inbox in self._idle:
                         self._idle.remove(inbox)
                         return
-                work = inbox.get()  # handed over in the instant between the two
+                work = inbox.get()  # submit() took this thread between the timeout and the lock
