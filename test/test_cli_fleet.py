@@ -340,7 +340,7 @@ def test_a_reply_that_does_not_come_is_not_waited_for_without_end(fleet: Fleet, 
         assert ran.code == 3
         assert "/coordinator did not reply to restart_module within 5 s" in ran.err
         assert "fleet list" in ran.err
-        assert "#late is the request in the logs" in ran.err
+        assert "#late marks the request in the logs" in ran.err
         wait_until(lambda: (slow := status("/slow/slow")).restarts == 1 and slow.state == "active", 30)
     finally:
         assert fleet("unload", "slow").code == 0

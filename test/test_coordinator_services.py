@@ -316,7 +316,7 @@ def test_an_id_that_could_be_taken_for_something_else_in_a_log_is_refused(shared
     for wrong in ("two words", "a\nb", "#1", "x" * 41, "ключ"):
         response = shared.ask("restart_module", node_namespace="robot1", class_name="Source", request_id=wrong)
         assert not response.success
-        assert "is not an id: that is 1 to 40 letters, digits, '_', '.' and '-'" in response.message
+        assert "request_id takes 1 to 40 letters, digits, '_', '.' and '-', not" in response.message
         assert response.message.isprintable()
 
 
@@ -379,7 +379,7 @@ def test_a_module_that_somebody_unloads_from_its_container_is_shown_as_such_and_
         return next(m for m in operator.ask("list_modules").modules if m.full_node_name == "/robot1/source")
 
     wait_for(lambda: (source().state, source().health) == ("unloaded", "unloaded"))
-    assert "a restart brings it back" in source().last_error
+    assert "a restart loads it again" in source().last_error
     response = operator.ask("restart_module", node_namespace="robot1", class_name="Source")
     assert response.success
     assert "No node found" not in response.message
