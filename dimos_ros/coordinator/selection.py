@@ -13,6 +13,9 @@ from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import normalize_namespace
 from dimos_ros.naming.wording import by_likeness, listed, shortened, shown
 
+LONGEST_LIST = 300
+"""Characters of one list in an error. An error may have several lists."""
+
 
 class Selectable(Protocol):
     """Instance as selection sees it, such as :class:`~dimos_ros.blueprint.instance.Instance`."""
@@ -41,7 +44,7 @@ def select(running: Iterable[S], namespace: str | None, class_name: str = "", no
     if len(found) > 1:
         several = len({one.key.namespace for one in found}) > 1
         remedy = "give the namespace" if several else "give the node name"
-        candidates = listed(str(one.key) for one in found)
+        candidates = _listed(str(one.key) for one in found)
         raise AmbiguousInstanceError(f"several fit {_wanted(class_name, node_name)}: {candidates}; {remedy}")
     return found[0]
 
@@ -126,7 +129,7 @@ def _absent(wanted: str, namespace: str, found: Sequence[Selectable], everything
     runs += _near(namespace, (one.key.namespace for one in found), _slash)
     there = {one.class_name for one in everything if one.key.namespace == namespace}
     if there:
-        return f"{runs}; under {_slash(namespace)!r} there are {', '.join(sorted(there))}"
+        return f"{runs}; under {_slash(namespace)!r} there are {_listed(sorted(there))}"
     known = {one.key.namespace for one in everything} - {one.key.namespace for one in found}
     return f"{runs}; other namespaces: {_near(namespace, known, _slash)}" if known else runs
 
@@ -136,17 +139,21 @@ def _slash(namespace: str) -> str:
 
 
 def _written(namespaces: Sequence[str]) -> str:
-    return listed(_slash(namespace) for namespace in namespaces)
+    return _listed(_slash(namespace) for namespace in namespaces)
 
 
 def _near(word: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
-    return listed(written(name) for name in by_likeness(word, known))
+    return _listed(written(name) for name in by_likeness(word, known))
 
 
 def _by_name(node_name: str, found: Sequence[Selectable]) -> str:
     order = by_likeness(node_name, (one.key.name for one in found))
-    return listed(str(one.key) for one in sorted(found, key=lambda one: order.index(one.key.name)))
+    return _listed(str(one.key) for one in sorted(found, key=lambda one: order.index(one.key.name)))
 
 
 def _what_runs(everything: Sequence[Selectable]) -> str:
-    return f"what runs: {listed(f'{one.key} ({one.class_name})' for one in everything) if everything else 'nothing'}"
+    return f"what runs: {_listed(f'{one.key} ({one.class_name})' for one in everything) if everything else 'nothing'}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return listed(names, limit=LONGEST_LIST)
