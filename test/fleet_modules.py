@@ -15,7 +15,7 @@ from dimos_ros import Blueprint, In, Module, Out, autoconnect, param, rpc
 
 
 class Source(Module):
-    """Publishes its name and a running number. The history holds what a machine under load is late for."""
+    """Publisher of its name and a running number. Its long history keeps messages that a busy machine takes late."""
 
     ticks: Out[String] = Out(qos=2000)
     period: float = param(0.01, minimum=0.0001, description="seconds")
@@ -33,17 +33,17 @@ class Source(Module):
 
     @rpc
     def count(self) -> int:
-        """Messages published since the activation."""
+        """Return the number of messages published since the activation."""
         return self.number
 
     @rpc
     def pid(self) -> int:
-        """Process that the module runs in."""
+        """Return the id of the module's process."""
         return os.getpid()
 
 
 class Sink(Module):
-    """Collects what arrives."""
+    """Subscriber that collects all messages."""
 
     ticks: In[String] = In(qos=2000)
     source: Source | None
@@ -58,33 +58,33 @@ class Sink(Module):
 
     @rpc
     def senders(self) -> list[str]:
-        """Names of those that were heard."""
+        """Return the names of the sources that have sent messages."""
         return sorted({text.split()[0] for text in self.heard})
 
     @rpc
     def numbers(self) -> list[list[int]]:
-        """Process and number of each message, in order."""
+        """Return the process and the number of each message, in order."""
         return [[int(word) for word in text.split()[1:]] for text in self.heard]
 
     @rpc
     def ask_source(self) -> int:
-        """What the source counts."""
+        """Return the count of the source."""
         assert self.source is not None
         return self.source.count()
 
     @rpc
     def source_name(self) -> str:
-        """The full name that the reference holds."""
+        """Return the full node name that the reference holds."""
         return str(self.get_parameter("source").value)
 
     @rpc
     def settings(self) -> dict[str, Any]:
-        """Parameters as the module sees them."""
+        """Return the values of the parameters inside the module."""
         return {"label": self.label, "pid": os.getpid()}
 
 
 class Steps(Module):
-    """Notes in a file what its lifecycle does."""
+    """Module that writes its lifecycle transitions to a file."""
 
     needs: Steps | None
 
@@ -100,7 +100,7 @@ class Steps(Module):
 
 
 class Failing(Module):
-    """Fails where it is told to."""
+    """Module that fails at the step that a parameter names."""
 
     where: str = "nowhere"
     ticks: In[String]
@@ -140,7 +140,7 @@ class Failing(Module):
 
 
 class Slow(Module):
-    """Has a call that takes its time."""
+    """Module with a call that takes long."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -154,12 +154,12 @@ class Slow(Module):
 
     @rpc
     def is_working(self) -> bool:
-        """Whether work() was called."""
+        """Return whether work() was called."""
         return self.working
 
 
 class Finisher(Module):
-    """Calls the job done as soon as it is active."""
+    """Module that finishes the job as soon as it is active."""
 
     total: Out[Int64]
 
@@ -171,7 +171,7 @@ robot = autoconnect(Source.blueprint(), Sink.blueprint())
 
 
 def fleet(robots: list[str], period: float = 0.01) -> Blueprint:
-    """Copies of a robot."""
+    """Return copies of a robot, each in a namespace of its own."""
     one = autoconnect(Source.blueprint(period=period), Sink.blueprint())
     return autoconnect(*(one.namespace(name) for name in robots))
 

@@ -12,7 +12,7 @@ from dimos_ros import Blueprint, In, Module, Out, autoconnect, param, rpc
 
 
 class Beacon(Module):
-    """Sends numbers."""
+    """Publisher of numbers."""
 
     number: Out[Int64]
     period: float = param(0.02, minimum=0.001, description="seconds between two numbers")
@@ -32,12 +32,12 @@ class Beacon(Module):
 
     @rpc
     def sent(self) -> int:
-        """How many numbers were sent."""
+        """Return how many numbers were sent."""
         return self._sent
 
 
 class Listener(Module):
-    """Hears numbers."""
+    """Subscriber of numbers."""
 
     number: In[Int64]
     beacon: Beacon
@@ -49,22 +49,22 @@ class Listener(Module):
 
     @rpc
     def heard(self) -> int:
-        """The last number that was heard."""
+        """Return the last number that arrived."""
         return self._heard
 
     @rpc
     def add(self, a: int, b: int = 0) -> int:
-        """The sum."""
+        """Return the sum."""
         return a + b
 
     @rpc
     def fail(self) -> None:
-        """Raises."""
+        """Raise an error."""
         raise ValueError("not today")
 
 
 class Slow(Module):
-    """Takes its time to be configured."""
+    """Module that takes long to be configured."""
 
     seconds: float = 8.0
 
@@ -76,6 +76,6 @@ robot = autoconnect(Beacon.blueprint(), Listener.blueprint())
 
 
 def fleet(robots: Sequence[str] = ("robot1", "robot2"), period: float = 0.02) -> Blueprint:
-    """Two robots, unless others are named."""
+    """Return a fleet of these robots, by default of two."""
     one = autoconnect(Beacon.blueprint(period=period), Listener.blueprint())
     return autoconnect(*(one.namespace(name) for name in robots))

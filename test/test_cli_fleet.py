@@ -29,7 +29,7 @@ FLEET = [sys.executable, "-m", "dimos_ros.cli.main"]
 
 
 class Ran:
-    """How a command line ended, and what it printed."""
+    """Result of a command line: its exit code and its output."""
 
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.out, self.err = code, out, err
@@ -45,7 +45,7 @@ Status = Callable[[str], ModuleStatus]
 
 @pytest.fixture(scope="module")
 def domain() -> Iterator[None]:
-    """A domain of this file's own, and the small fleet on the Python path."""
+    """Set a ROS domain for this file alone, and put the small fleet on the Python path."""
     with own_domain() as domain, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(domain))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -56,7 +56,7 @@ def domain() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def coordinator(domain: None) -> Iterator[subprocess.Popen[str]]:
-    """A coordinator whose fleet is up; it has to end in order, too."""
+    """Start a coordinator and wait for its fleet; check at the end that it stops in order."""
     command = [sys.executable, "-m", "dimos_ros.coordinator.main"]
     process = subprocess.Popen([*command, "--ros-args", "-p", "blueprint:=small_fleet:fleet"], text=True)
     try:
@@ -79,14 +79,14 @@ def coordinator(domain: None) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture(scope="module")
 def status(coordinator: subprocess.Popen[str]) -> Iterator[Callable[[str], ModuleStatus]]:
-    """Gives a module's status by its full name. It stays connected: to find the coordinator takes time."""
+    """Return a function from full node name to status. Its client stays connected, because discovery takes time."""
     with FleetClient() as client:
         yield lambda name: next(m for m in client.list_modules() if m.full_node_name == name)
 
 
 @pytest.fixture
 def fleet(coordinator: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]) -> Fleet:
-    """Runs a command line of ``fleet``."""
+    """Return a function that runs a command line of ``fleet``."""
 
     def run(*words: str) -> Ran:
         capsys.readouterr()
@@ -228,9 +228,9 @@ def test_a_call_goes_to_the_robot_that_was_named_and_prints_what_it_returned(fle
         "result": 1,
     }
     assert fleet("call", "robot1", "Listener").out.splitlines() == [
-        "heard() -> int                  The last number that was heard.",
-        "add(a: int, b: int = 0) -> int  The sum.",
-        "fail() -> None                  Raises.",
+        "heard() -> int                  Return the last number that arrived.",
+        "add(a: int, b: int = 0) -> int  Return the sum.",
+        "fail() -> None                  Raise an error.",
     ]
 
 
@@ -324,7 +324,7 @@ def test_a_coordinator_that_is_not_there_is_said_within_seconds_with_the_one_tha
         assert "no coordinator /fleet2/coordinator" in ran.err
         return ran.err
 
-    # In so short a time DDS does not always find the other one.
+    # In this short time DDS does not always discover the other coordinator.
     wait_until(lambda: "there is /coordinator: --coordinator /coordinator" in ask(), 60)
     assert fleet("list", "--coordinator", "coordinator/").code == 0
 
@@ -340,7 +340,7 @@ def test_a_reply_that_does_not_come_is_not_waited_for_without_end(fleet: Fleet, 
         assert ran.code == 3
         assert "/coordinator did not reply to restart_module within 5 s" in ran.err
         assert "fleet list" in ran.err
-        assert "#late is the request in the logs" in ran.err
+        assert "#late marks the request in the logs" in ran.err
         wait_until(lambda: (slow := status("/slow/slow")).restarts == 1 and slow.state == "active", 30)
     finally:
         assert fleet("unload", "slow").code == 0
@@ -375,7 +375,7 @@ def test_tab_completes_from_the_running_fleet(fleet: Fleet, tmp_path: Path, line
         shown = {word.strip() for word in found.read_text().splitlines()}
         return {word for word in shown if not word.startswith("-")}
 
-    # On a busy machine DDS does not always find the coordinator in the time that Tab may take.
+    # On a busy machine DDS does not always discover the coordinator within the time that Tab waits.
     wait_until(lambda: completed() == words, 30, line)
 
 

@@ -1,4 +1,4 @@
-"""What the command line prints and takes, without a fleet and without ROS."""
+"""The arguments and the output of the command line, without a fleet and without ROS."""
 
 from __future__ import annotations
 
@@ -332,4 +332,4 @@ def test_help_needs_no_ros_and_comes_at_once(project_path: Path) -> None:
     assert completed.returncode == 3, completed.stderr
     assert "verbs:" in completed.stdout
     assert "rclpy cannot be imported" in completed.stderr
-    assert "source a ROS 2" in completed.stderr
+    assert "source the setup file of ROS 2" in completed.stderr

@@ -1,4 +1,4 @@
-"""The coordinator brings a fleet up and down: all of it, in order, leaving nothing."""
+"""The coordinator starts and stops a whole fleet in order, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_module_that_dies_at_once_is_left_down_after_some_tries(build: Build, 
 
 
 class Executable:
-    """A coordinator executable under test."""
+    """Executable ``coordinator`` under test."""
 
     def __init__(self, *parameters: str, cwd: Path | None = None) -> None:
         arguments = [word for parameter in parameters for word in ("-p", parameter)]
@@ -213,7 +213,7 @@ class Executable:
         return "".join(self.lines)
 
     def family(self) -> set[int]:
-        """Its process and all that descend from it."""
+        """Return the ids of its process and of all descendants."""
         found, new = {self.process.pid}, {self.process.pid}
         while new:
             parents = new

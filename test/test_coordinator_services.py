@@ -1,4 +1,4 @@
-"""The coordinator over ROS: what an operator's tools send and get back, bad input included."""
+"""The coordinator's services: requests of an operator's tools and their responses, also for bad input."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SERVICES = {
 
 
 class Operator:
-    """An rclpy node of another process's kind: its own context, no knowledge of the coordinator but its name."""
+    """Operator as an rclpy node with its own context. It knows only the name of the coordinator."""
 
     def __init__(self, context: Any, coordinator: str = "/coordinator") -> None:
         self.node = Node("operator", context=context)
@@ -91,7 +91,7 @@ def coordinator(domain: int) -> Iterator[ModuleCoordinator]:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Operator]:
-    """An operator of one fleet for all tests that change nothing."""
+    """Return an operator of one fleet, which all tests share that change nothing."""
     with own_domain() as number, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(number))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -259,14 +259,14 @@ def test_a_node_name_does_for_a_class(coordinator: ModuleCoordinator, operator: 
 
 
 class Log:
-    """What the coordinator logs, line by line."""
+    """Log of the coordinator, line by line."""
 
     def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
         self._capture = capture
         self._text = ""
 
     def lines(self, word: str) -> list[str]:
-        """The lines with a word, from that word on."""
+        """Return the lines that contain a word, from that word on."""
         captured = self._capture.readouterr()
         self._text += captured.out + captured.err
         return [line[line.index(word) :] for line in self._text.splitlines() if word in line]
@@ -316,11 +316,11 @@ def test_an_id_that_could_be_taken_for_something_else_in_a_log_is_refused(shared
     for wrong in ("two words", "a\nb", "#1", "x" * 41, "ключ"):
         response = shared.ask("restart_module", node_namespace="robot1", class_name="Source", request_id=wrong)
         assert not response.success
-        assert "is not an id: that is 1 to 40 letters, digits, '_', '.' and '-'" in response.message
+        assert "request_id takes 1 to 40 letters, digits, '_', '.' and '-', not" in response.message
         assert response.message.isprintable()
 
 
-def test_a_transition_by_somebody_else_is_seen(
+def test_a_transition_by_another_tool_is_seen(
     coordinator: ModuleCoordinator, operator: Operator, wait_for: Callable[..., Any]
 ) -> None:
     request = ChangeState.Request()
@@ -367,7 +367,7 @@ def test_composition_tools_see_the_fleet_under_the_coordinator(
     assert operator.call(ListNodes, f"{base}/list_nodes") == listed
 
 
-def test_a_module_that_somebody_unloads_from_its_container_is_shown_as_such_and_comes_back(
+def test_a_module_unloaded_over_its_container_is_shown_as_unloaded_and_a_restart_loads_it(
     coordinator: ModuleCoordinator, operator: Operator, wait_for: Callable[..., Any]
 ) -> None:
     base = "/robot1/container/_container"
@@ -379,7 +379,7 @@ def test_a_module_that_somebody_unloads_from_its_container_is_shown_as_such_and_
         return next(m for m in operator.ask("list_modules").modules if m.full_node_name == "/robot1/source")
 
     wait_for(lambda: (source().state, source().health) == ("unloaded", "unloaded"))
-    assert "a restart brings it back" in source().last_error
+    assert "a restart loads it again" in source().last_error
     response = operator.ask("restart_module", node_namespace="robot1", class_name="Source")
     assert response.success
     assert "No node found" not in response.message

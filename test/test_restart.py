@@ -1,4 +1,4 @@
-"""Restart, unload and load in a running fleet: one module at a time, and nobody else notices."""
+"""Restart, unload and load in a running fleet: one module changes, and the other modules run on undisturbed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def pid_of(coordinator: ModuleCoordinator, path: str) -> int:
 
 
 class Listener:
-    """Counts what arrives on a topic, seen from outside of the fleet."""
+    """Subscriber outside of the fleet that collects the messages of a topic."""
 
     def __init__(self, coordinator: ModuleCoordinator, topic: str) -> None:
         self.heard: list[tuple[int, int]] = []
@@ -212,13 +212,13 @@ def test_a_hundred_restarts_leave_nothing_behind(build: Build, domain: int, wait
         return len([p for p in process.children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE])
 
     def settled() -> tuple[int, int]:
-        # The parent of the others, a container for each robot, the restarted module's, and a spare one. The one before
-        # ends by itself.
+        # The fork server, a container for each robot, the container of the restarted module, and a spare process.
+        # The previous container of the module ends in the background.
         wait_for(lambda: processes() == 5)
         return process.num_threads(), process.num_fds()
 
     def fault(node: Node) -> object:
-        """Each node is there once, the restarted one's container besides, and nothing of an earlier one."""
+        """Check that the graph has each node once, the current container of the restarted node, and no earlier one."""
         names = [name for name in names_in_graph(node) if name != "/observer" and "/_spare" not in name]
         shown = sorted(name.partition("_container_")[0] for name in names)
         once = [f"/{robot}/{name}" for robot in ("robot1", "robot2") for name in ("source", "sink", "container")]
@@ -238,7 +238,7 @@ def test_a_hundred_restarts_leave_nothing_behind(build: Build, domain: int, wait
     assert record_of(coordinator, "robot1/source").restarts == 100
     assert after[0] <= before[0] + 2
     assert after[1] <= before[1] + 4
-    # A process's memory grows by leaps now and then; what is left behind each time shows both times.
+    # The memory of a process sometimes grows in one leap. A leak at each restart shows in both measurements.
     assert min(memory[1] - memory[0], memory[2] - memory[1]) < 40 * 50_000
     assert fault_for_new_node(domain, fault) is None
 

@@ -161,7 +161,7 @@ def test_a_mapping_is_one_text_or_value_by_value() -> None:
             BlueprintError,
             "arguments are given twice: as one mapping,",
         ),
-        ({"parameters.mapper": 3}, BlueprintError, "parameters.mapper names a module alone"),
+        ({"parameters.mapper": 3}, BlueprintError, "parameters.mapper names a module but no parameter"),
         ({"parameters": "{mapper: 3}"}, BlueprintError, "parameters of 'mapper' are a mapping by name"),
     ],
 )

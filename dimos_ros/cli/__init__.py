@@ -1,1 +1,1 @@
-"""What people type: the executable ``fleet`` and its twin ``ros2 dimos``, one verb a file."""
+"""The command line: the executable ``fleet`` and its twin ``ros2 dimos``, with one file for each verb."""

@@ -1,4 +1,4 @@
-"""Completion of words on the command line from the fleet that runs, where argcomplete is installed."""
+"""Completion of command lines from the running fleet. It works where argcomplete is installed."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from dimos_ros.naming.import_path import import_object
 from dimos_ros.naming.names import normalize_namespace
 
 PATIENCE = 3.0
-"""Seconds that the Tab key waits for the coordinator at most. Mostly it takes one, to find it."""
+"""Most seconds that the Tab key waits for the coordinator. Discovery mostly takes one."""
 
 Choose = Callable[[FleetClient, argparse.Namespace], set[str]]
-"""Gives all words for an argument, from the fleet and from what is typed before it."""
+"""Function that returns all words for an argument, from the fleet and from the arguments before it."""
 
 
 def complete_namespace(action: argparse.Action) -> None:
-    """Complete the namespaces of the fleet."""
+    """Complete an argument from the namespaces of the fleet."""
     _set(action, lambda client, typed: {module.namespace_text for module in client.list_modules()})
 
 
 def complete_class(action: argparse.Action) -> None:
-    """Complete the classes that run in the namespace typed before."""
+    """Complete an argument from the classes that run in the namespace before it."""
     _set(action, lambda client, typed: {module.class_name for module in _in_namespace(client, typed)})
 
 
 def complete_node_name(action: argparse.Action) -> None:
-    """Complete the node names in the namespace typed before, of the class typed before."""
+    """Complete an argument from the node names of the class and the namespace before it."""
     _set(action, lambda client, typed: {module.node_name for module in _of_class(client, typed)})
 
 
 def complete_method(action: argparse.Action) -> None:
-    """Complete the calls of the class typed before."""
+    """Complete an argument from the calls of the class before it."""
 
     def methods(client: FleetClient, typed: argparse.Namespace) -> set[str]:
         paths = {module.class_path for module in _of_class(client, typed)}
@@ -44,7 +44,7 @@ def complete_method(action: argparse.Action) -> None:
 
 
 def complete_nothing(action: argparse.Action) -> None:
-    """Complete no file names, which is what argcomplete does otherwise."""
+    """Complete an argument with nothing. By default argcomplete would offer file names."""
     action.completer = lambda **_: []  # type: ignore[attr-defined]  # argcomplete reads it there
 
 

@@ -1,4 +1,4 @@
-"""What a command ends with when it does not succeed."""
+"""The errors of a command, and its exit codes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dimos_ros.exceptions import DimosError
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every verb; 130 besides, for Ctrl-C."""
+    """Exit code of a verb. Ctrl-C ends a verb with 130."""
 
     OK = 0
     REFUSED = 1
-    """Understood and answered with no: by the coordinator, by a module, or by what was to be compiled."""
+    """The coordinator, a module or the planning of a blueprint refused the request."""
     USAGE = 2
-    """The command line makes no sense; nothing was sent to the coordinator or to a module."""
+    """The command line is wrong; nothing was sent to the coordinator or to a module."""
     UNREACHABLE = 3
-    """There is no coordinator or no reply in time: the outcome of the request is not known."""
+    """The coordinator is absent or did not reply in time; then the outcome of the request is not known."""
 
 
 EXIT_CODES = """exit codes:
   0  done
-  1  refused: the coordinator, a module or the blueprint says no; the message says why
-  2  the command line makes no sense
-  3  no coordinator, no reply in time, or no ROS 2 sourced
+  1  refused by the coordinator, by a module or by the blueprint; the message says why
+  2  the command line is wrong
+  3  no coordinator found, no reply in time, or ROS 2 not sourced
   130  interrupted"""
 
 
 class CommandError(DimosError):
-    """Ends a command: the message is for people, the code for scripts."""
+    """Error that ends a command: its message is for people, its exit code for scripts."""
 
     def __init__(self, message: str, code: ExitCode = ExitCode.REFUSED) -> None:
         super().__init__(message)
@@ -36,14 +36,14 @@ class CommandError(DimosError):
 
 
 class UsageError(CommandError):
-    """What was typed makes no sense."""
+    """Error of a wrong command line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.USAGE)
 
 
 class UnreachableError(CommandError):
-    """The coordinator or the module is not there, or did not reply in time."""
+    """Error of a coordinator or module that is absent or did not reply in time."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.UNREACHABLE)

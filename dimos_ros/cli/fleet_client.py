@@ -1,4 +1,4 @@
-"""Talk to a running coordinator and its modules: every wait has a bound, every failure a sentence."""
+"""The client of a coordinator and its modules. Every wait has a bound, and every failure has a sentence."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.cli.output import Output
 from dimos_ros.exceptions import InvalidNameError
 from dimos_ros.naming.names import absolute, node_name_of, normalize_namespace
+from dimos_ros.naming.wording import listed, shown
 from dimos_ros.processes.request_id import is_request_id, new_request_id
 
 DEFAULT_COORDINATOR = "/coordinator"
 DEFAULT_TIMEOUT = 60.0
-"""Seconds for a reply. A restart waits for the old instance to stop and the new one to become active."""
+"""Seconds to wait for a reply. A restart waits until the old instance has stopped and the new one is active."""
 DISCOVERY_SECONDS = 10.0
-"""Seconds after which a node that was not found is taken to be absent: DDS at times takes 5 to find one."""
+"""Seconds after which an undiscovered node counts as absent. DDS sometimes takes 5 to discover one."""
 LIST_TYPE = "dimos_interfaces/srv/ListModules"
 
 
 class FleetClient:
-    """A node on the shell's ROS domain, for the time of one command.
+    """Client of a coordinator: a node in the shell's ROS domain, for the time of one command.
 
     ``coordinator`` is the coordinator's full node name, ``timeout`` the seconds to wait for a reply. Raises
-    UsageError for a name that no node can have, and UnreachableError where ROS 2 or the interfaces of this package
+    UsageError for a name that a node cannot have, and UnreachableError if ROS 2 or the interfaces of this package
     are missing.
     """
 
@@ -65,9 +66,9 @@ class FleetClient:
     def list_modules(
         self, namespace: str = "", class_name: str = "", node_name: str = "", *, one: bool = False
     ) -> list[ModuleStatus]:
-        """Return the modules that the coordinator selects by these names; without names, all.
+        """Return the modules that the coordinator selects by these names; without names, all modules.
 
-        ``one``: exactly one has to fit. Raises CommandError with the coordinator's reason if none or several do,
+        With ``one``, exactly one module has to fit. Raises CommandError with the coordinator's reason if it refuses,
         UnreachableError.
         """
         names = {"node_namespace": namespace, "class_name": class_name, "node_name": node_name}
@@ -77,12 +78,12 @@ class FleetClient:
         return [ModuleStatus.from_message(module) for module in response.modules]
 
     def find_module(self, namespace: str, class_name: str, node_name: str = "") -> ModuleStatus:
-        """Return the one module that is meant. Raises as :meth:`list_modules`."""
+        """Return the one module that fits. Raises the errors of :meth:`list_modules`."""
         (module,) = self.list_modules(namespace, class_name, node_name, one=True)
         return module
 
     def ask_coordinator(self, service: str, request_id: str = "", **fields: Any) -> Any:
-        """Return the coordinator's response to a request, of the service that is named as its type is.
+        """Return the coordinator's response to a request; ``service`` is the name of the service type.
 
         Raises UnreachableError.
         """
@@ -90,12 +91,14 @@ class FleetClient:
         request = service_type.Request(**fields)
         if hasattr(request, "request_id"):
             request.request_id = request_id
-        # The service restart_module is of the type RestartModule.
+        # The name of a service follows from its type: restart_module has the type RestartModule.
         return self.call_service(f"{self.coordinator}/{node_name_of(service)}", service_type, request)
 
     def watch(self, changed: Callable[[list[ModuleStatus]], None], tick: Callable[[], None], period: float) -> None:
-        """Call ``changed`` with each state of the fleet, and ``tick`` every ``period`` seconds, until the
-        coordinator has left. Raises UnreachableError if there is none."""
+        """Call ``changed`` with each state of the fleet, and ``tick`` about every ``period`` seconds.
+
+        Returns when the coordinator has ended. Raises UnreachableError if the coordinator was not found.
+        """
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.qos import DurabilityPolicy, QoSProfile
 
@@ -128,7 +131,7 @@ class FleetClient:
     # ------------------------------------------------------------------------------------------ any service
 
     def call_service(self, name: str, service_type: Any, request: Any) -> Any:
-        """Return the reply of a service. Raises UnreachableError when it is not there or does not reply."""
+        """Return the reply of a service. Raises UnreachableError if it is absent or does not reply in time."""
         with self._caller(name, service_type) as caller:
             node_name = name.rpartition("/")[0]
             if not caller.wait_for_service(min(self.timeout, DISCOVERY_SECONDS)):
@@ -140,7 +143,7 @@ class FleetClient:
                 raise UnreachableError(
                     f"{node_name} did not reply to {name.rpartition('/')[2]} within {self.timeout:g} s and may still "
                     "be working on it: `fleet list` shows the outcome, --timeout waits longer"
-                    + (f", #{number} is the request in the logs" if number else "")
+                    + (f"; #{number} marks the request in the logs" if number else "")
                 ) from None
             except ConnectionError:
                 raise UnreachableError(f"{node_name} ended before it replied") from None
@@ -161,26 +164,26 @@ class FleetClient:
             caller.close()
 
     def _absent(self, node_name: str) -> str:
-        """What to say about a node that was not found: what was found instead, and what would help."""
+        """Return the sentence about a node that was not found: which coordinators were found, and what helps."""
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
         if node_name != self.coordinator:
-            return f"{node_name} is not there, or answers no calls (ROS domain {domain})"
+            return f"{node_name} was not found in ROS domain {domain}, or does not answer calls"
         there = self._coordinators()
         sentence = f"no coordinator {node_name} in ROS domain {domain}"
         if there:
-            return f"{sentence}; there is {', '.join(there)}: --coordinator {there[0]}"
+            return f"{sentence}; there is {listed(there)}: --coordinator {there[0]}"
         return (
             f"{sentence}, nor any other; start a fleet (ros2 launch dimos_ros multi_robot.launch.py), "
-            f"or set ROS_DOMAIN_ID to that of the one that runs"
+            "or set ROS_DOMAIN_ID to the domain of the fleet that runs"
         )
 
     def _coordinators(self) -> list[str]:
-        """The nodes that list modules, as far as discovered."""
+        """Return the names of all coordinators discovered so far: the nodes that serve a list of modules."""
         from rclpy.node import NodeNameNonExistentError
 
         found = set()
         for name, space in self.node.get_node_names_and_namespaces():
-            # Clients count as well in the list of all services, so each node is asked for those it serves.
+            # The list of all services contains clients too. Only the list of one node has its servers alone.
             with suppress(NodeNameNonExistentError):
                 for service, types in self.node.get_service_names_and_types_by_node(name, space):
                     if LIST_TYPE in types and service.endswith("/list_modules"):
@@ -189,18 +192,18 @@ class FleetClient:
 
 
 def add_request_id(parser: argparse.ArgumentParser) -> None:
-    """Add the option of a verb that changes the fleet."""
+    """Add ``--request-id``, which every verb that changes the fleet has."""
     parser.add_argument(
         "--request-id",
         type=_request_id,
         default=new_request_id(),
         metavar="ID",
-        help="id that marks this request in the logs of all processes (default: a random one)",
+        help="id that marks this request in the logs of all processes (default: a random id)",
     )
 
 
 def change_fleet(given: argparse.Namespace, output: Output, service: str, /, **fields: Any) -> None:
-    """Ask the coordinator for a change, and print what was done. Raises CommandError with its reason if it refuses."""
+    """Ask the coordinator for a change and print its answer. Raises CommandError with its reason if it refuses."""
     with FleetClient(given.coordinator, given.timeout) as client:
         response = client.ask_coordinator(service, given.request_id, **fields)
     if not response.success:
@@ -210,19 +213,19 @@ def change_fleet(given: argparse.Namespace, output: Output, service: str, /, **f
 
 def _request_id(text: str) -> str:
     if not is_request_id(text):
-        raise argparse.ArgumentTypeError(f"takes 1 to 40 letters, digits, '_', '.' and '-', not {text!r:.80}")
+        raise argparse.ArgumentTypeError(f"takes 1 to 40 letters, digits, '_', '.' and '-', not {shown(text)}")
     return text
 
 
 def _full_node_name(text: str) -> str:
-    """The coordinator's full node name. It has the form of a namespace."""
+    """Return the coordinator's full node name. It is checked as a namespace, which has the same form."""
     takes = f"--coordinator takes the full name of a node, such as {DEFAULT_COORDINATOR}"
     try:
         name = normalize_namespace(text)
     except InvalidNameError as error:
         raise UsageError(f"{takes}: {error}") from None
     if not name:
-        raise UsageError(f"{takes}, not {text!r}")
+        raise UsageError(f"{takes}, not {shown(text)}")
     return absolute(name)
 
 
@@ -230,5 +233,9 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        remedy = "source a ROS 2" if name == "rclpy" else "build this package with colcon and source its workspace"
+        remedy = (
+            "source the setup file of a ROS 2 distribution"
+            if name == "rclpy"
+            else "build this package with colcon and source its workspace"
+        )
         raise UnreachableError(f"{name} cannot be imported ({error}): {remedy}") from error

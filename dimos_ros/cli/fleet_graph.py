@@ -1,4 +1,4 @@
-"""A fleet as a graph: instances, the topics between them, and their references to each other. Pure data."""
+"""The graph of a fleet as pure data: instances, the topics between them, and their references to each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class StreamLink:
-    """One end of a stream: an instance publishes (``out``) or subscribes to (``in``) a topic."""
+    """Link between an instance and a topic that it publishes (``out``) or subscribes to (``in``)."""
 
     instance: str
     topic: str
@@ -24,7 +24,7 @@ class StreamLink:
 
 @dataclass(frozen=True, order=True)
 class ReferenceLink:
-    """An instance refers to another one (``target``) by an attribute of that name."""
+    """Link from an instance to another one (``target``); ``name`` is the attribute that holds the reference."""
 
     instance: str
     target: str
@@ -33,7 +33,7 @@ class ReferenceLink:
 
 @dataclass(frozen=True)
 class FleetGraph:
-    """Sorted, so that equal fleets give equal text. Instances are named by their full node names."""
+    """Graph of a fleet, sorted, so that equal fleets give equal text. Links hold full node names of instances."""
 
     modules: tuple[ModuleStatus, ...]
     links: tuple[StreamLink, ...]
@@ -48,7 +48,7 @@ class FleetGraph:
 
     @classmethod
     def of_plan(cls, plan: Plan) -> FleetGraph:
-        """Return the graph of what a blueprint compiles to, without running it."""
+        """Return the graph of a plan, which need not run."""
         modules, links, references = [], [], []
         for instance in plan:
             key, name = instance.key, instance.key.full_node_name

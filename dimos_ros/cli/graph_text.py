@@ -1,6 +1,6 @@
-"""A fleet's graph as text that draws it: Graphviz dot, and Mermaid as Markdown viewers show it.
+"""The graph of a fleet as text: Graphviz dot, or Mermaid, which Markdown viewers draw.
 
-Boxes are instances, grouped by namespace; rounded ones are topics; dashed arrows are references.
+Boxes are instances, grouped by namespace. Rounded boxes are topics. Dashed arrows are references.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.naming.names import enclosing
 
 Member = ModuleStatus | str
-"""What is drawn in a namespace: an instance, or a topic by its full name."""
+"""Member of a namespace in the drawing: an instance, or the full name of a topic."""
 
 
 def dot(graph: FleetGraph) -> str:
-    """Return the graph for ``dot -Tsvg``."""
+    """Return the graph as text for ``dot -Tsvg``."""
     lines = ["digraph fleet {", "  rankdir=LR;", '  node [fontname="sans-serif", fontsize=11];']
 
     def frame(number: int, namespace: str) -> list[str]:
@@ -40,11 +40,11 @@ def dot(graph: FleetGraph) -> str:
 
 
 def mermaid(graph: FleetGraph) -> str:
-    """Return the graph for a ```` ```mermaid ```` block."""
+    """Return the graph as text for a ```` ```mermaid ```` block."""
     ids: dict[tuple[str, str], str] = {}
 
     def identity(name: str, kind: str) -> str:
-        # An instance and a topic may have one name.
+        # An instance and a topic may have the same name.
         return ids.setdefault((name, kind), f"{kind[0]}{len(ids)}")
 
     def frame(number: int, namespace: str) -> list[str]:
@@ -69,7 +69,7 @@ def mermaid(graph: FleetGraph) -> str:
 def _framed(
     graph: FleetGraph, frame: Callable[[int, str], list[str]], box: Callable[[Member, str], str], end: str
 ) -> Iterator[str]:
-    """Yield the lines of all boxes, those of a namespace in a frame."""
+    """Yield the lines of all boxes. The boxes of a namespace are in a frame."""
     for number, (namespace, members) in enumerate(_groups(graph)):
         boxes = [box(member, namespace) for member in members]
         if namespace:
@@ -79,7 +79,7 @@ def _framed(
 
 
 def _groups(graph: FleetGraph) -> Iterable[tuple[str, list[Member]]]:
-    """Each namespace with its instances and topics, the global one last.
+    """Return each namespace with its instances and topics, the global namespace last.
 
     A topic is drawn in the innermost namespace of its name that has modules.
     """
@@ -94,12 +94,12 @@ def _groups(graph: FleetGraph) -> Iterable[tuple[str, list[Member]]]:
 
 
 def _within(topic: str, namespace: str) -> str:
-    """A topic's name as seen from the namespace that it is drawn in."""
+    """Return the name of a topic relative to the namespace that it is drawn in."""
     return topic.removeprefix("/").removeprefix(f"{namespace}/")
 
 
 def _state_text(module: ModuleStatus, newline: str = "\n") -> str:
-    """The lifecycle state as a line of its own, unless the module is active or does not run."""
+    """Return the lifecycle state on a new line; "" if the module is active or does not run."""
     return f"{newline}({module.state})" if module.state not in ("", "active") else ""
 
 

@@ -1,6 +1,6 @@
-"""The arguments of multi_robot.launch.py and what they are as parameters of the coordinator.
+"""The arguments of multi_robot.launch.py, and the parameters of the coordinator that they become.
 
-Here rather than in the launch file, as they can be checked where launch is not installed.
+They are not in the launch file, so that they can be tested where launch is not installed.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from dimos_ros.blueprint.source_text import read_field, read_flag
 from dimos_ros.coordinator.from_ros_parameters import PARAMETERS
 
 SETTINGS = ("fail_fast",)
-"""The coordinator's settings that the launch file has besides the source."""
+"""Settings of the coordinator that the launch file takes in addition to the source."""
 
 DEFAULTS = {
     "robots": "robot1,robot2",
     "blueprint": "dimos_ros.demo.multi_robot:fleet",
     "log_level": "info",
 }
-"""Defaults of the launch file's own: two robots of the demo."""
+"""Defaults that only the launch file has: two robots of the demo."""
 
 OF_A_CONFIG = ("robots", "blueprint")
-"""Arguments whose defaults do not apply where a fleet file is given, which has its own robots."""
+"""Arguments without a default if a fleet file is given, because the file names its own robots."""
 
 
 @dataclass(frozen=True)
 class LaunchArgument:
-    """One argument; launch gives and takes text only."""
+    """Argument of the launch file. Launch takes only text."""
 
     name: str
     default: str
@@ -47,10 +47,9 @@ ARGUMENTS = tuple(map(_argument, (*(row.name for row in FIELDS), *SETTINGS)))
 
 
 def coordinator_parameters(values: Mapping[str, str], given: Collection[str]) -> dict[str, Any]:
-    """The coordinator's ROS parameters for launch arguments.
+    """Return the coordinator's ROS parameters for the values of launch arguments.
 
-    ``given`` names those that were not left at their defaults. Raises BlueprintError for text that is not
-    what the argument takes.
+    ``given`` names the arguments that the user has set. Raises BlueprintError for text that an argument does not take.
     """
     rows = {row.name: row for row in FIELDS}
     parameters: dict[str, Any] = {}
@@ -61,6 +60,6 @@ def coordinator_parameters(values: Mapping[str, str], given: Collection[str]) ->
             continue
         row = rows.get(argument.name)
         value = read_field(row, text) if row else read_flag(text, argument.name)
-        # A mapping is sent as the text that it was: a ROS parameter cannot hold every value that it may have.
+        # A mapping stays text, because a ROS parameter cannot hold every value of a mapping.
         parameters[argument.name] = value if isinstance(value, bool) else text
     return parameters

@@ -1,4 +1,4 @@
-"""The graph of a running fleet, as ROS itself sees it."""
+"""The graph of a running fleet, read from the ROS graph."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from dimos_ros.cli.fleet_client import DISCOVERY_SECONDS, FleetClient
 from dimos_ros.cli.fleet_graph import FleetGraph, ReferenceLink, StreamLink
 from dimos_ros.cli.module_status import ModuleStatus
 from dimos_ros.naming.names import absolute
+from dimos_ros.naming.wording import listed
 
 EVERY_NODES_TOPICS = ("/parameter_events", "/rosout", "/clock")
 READERS = 8
-"""Nodes whose parameters are read at once."""
+"""Number of nodes whose parameters are read at the same time."""
 SETTLE_SECONDS = 0.5
-"""How long the links have to stay the same to be taken for all that there are."""
+"""Seconds without a new link after which the links are taken to be complete."""
 GRAPH_POLL_SECONDS = 0.05
-"""The graph has no event that a thread could wait for beside an executor."""
+"""Seconds between two looks at the graph. Without an executor, a thread cannot wait for an event of the graph."""
 STRING = 4
 """``rcl_interfaces/msg/ParameterType.PARAMETER_STRING``"""
 
 
 def live_graph(client: FleetClient, modules: Sequence[ModuleStatus]) -> FleetGraph:
-    """Return the instances, their topics, and the references between them.
+    """Return the graph of modules, read from ROS: their topics and the references between them.
 
     Raises UnreachableError if a module that runs is not in the ROS graph.
     """
@@ -38,7 +39,7 @@ def live_graph(client: FleetClient, modules: Sequence[ModuleStatus]) -> FleetGra
 
 
 def _settled_links(client: FleetClient, running: Sequence[ModuleStatus]) -> list[StreamLink]:
-    """All links. The graph tells of a node before it has told of all its endpoints, and does not say when it has."""
+    """Return all links, once no new one appears: discovery finds a node first, and its endpoints some time later."""
     links: list[StreamLink] = []
     changed = started = time.monotonic()
     while time.monotonic() < min(changed + SETTLE_SECONDS, started + DISCOVERY_SECONDS):
@@ -58,8 +59,8 @@ def _wait_for_nodes(client: FleetClient, wanted: Sequence[str]) -> None:
             return
         if time.monotonic() > deadline:
             raise UnreachableError(
-                f"the coordinator lists {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}, which "
-                f"the ROS graph does not show after {DISCOVERY_SECONDS:g} s"
+                f"the coordinator lists {listed(missing)}, but the ROS graph does not show "
+                f"{'it' if len(missing) == 1 else 'them'} after {DISCOVERY_SECONDS:g} s"
             )
         time.sleep(GRAPH_POLL_SECONDS)
 
@@ -85,13 +86,13 @@ def _links(client: FleetClient, module: ModuleStatus) -> list[StreamLink]:
 
 
 def _references(client: FleetClient, name: str, others: set[str]) -> list[ReferenceLink]:
-    """Parameters that name another module of the fleet: that is what a reference is."""
+    """Return the references of a module: its parameters whose value names another module of the fleet."""
     from rcl_interfaces.srv import GetParameters, ListParameters
 
-    listed = client.call_service(f"{name}/list_parameters", ListParameters, ListParameters.Request()).result.names
-    values = client.call_service(f"{name}/get_parameters", GetParameters, GetParameters.Request(names=listed)).values
+    names = client.call_service(f"{name}/list_parameters", ListParameters, ListParameters.Request()).result.names
+    values = client.call_service(f"{name}/get_parameters", GetParameters, GetParameters.Request(names=names)).values
     return [
         ReferenceLink(name, value.string_value, parameter)
-        for parameter, value in zip(listed, values, strict=True)
+        for parameter, value in zip(names, values, strict=True)
         if value.type == STRING and value.string_value in others
     ]

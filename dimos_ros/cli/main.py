@@ -13,12 +13,13 @@ from dimos_ros.cli.fleet_client import DEFAULT_COORDINATOR, DEFAULT_TIMEOUT
 from dimos_ros.cli.output import Output
 from dimos_ros.cli.verbs import VERBS
 from dimos_ros.exceptions import DimosError
+from dimos_ros.naming.wording import shown
 
-DESCRIPTION = "See, restart, unload, load and call the modules of a running fleet; look at blueprints without one."
+DESCRIPTION = "List, restart, unload, load and call the modules of a running fleet; plan and draw blueprints."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; its exit code is one of ExitCode, or 130 for Ctrl-C."""
+    """Run a command line; return its exit code, which is an ExitCode, or 130 for Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="fleet",
         description=DESCRIPTION,
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def add_verbs(parser: argparse.ArgumentParser) -> None:
-    """Add every verb, each with the options that all have."""
+    """Add every verb to a parser, each with the common options."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
     common.add_argument(
@@ -60,7 +61,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, program: str) -> int:
-    """Run the verb that was parsed, and say on stderr what went wrong; return the exit code."""
+    """Run the parsed verb and print an error to stderr; return the exit code."""
     if arguments.verb is None:
         parser.print_help()
         return ExitCode.OK
@@ -70,7 +71,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, program:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of the output, such as `head`, has ended. Python must not complain when it closes stdout.
+        # The reader of the output, such as `head`, has ended. Python would print an error when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except DimosError as error:
@@ -85,7 +86,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"takes a number of seconds above 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"takes a number of seconds above 0, not {shown(text)}")
     return value
 
 

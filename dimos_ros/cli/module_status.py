@@ -1,4 +1,4 @@
-"""One module of a fleet as a value: ``dimos_interfaces/msg/ModuleInfo`` without ROS."""
+"""The status of a module as a value: ``dimos_interfaces/msg/ModuleInfo`` without ROS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ModuleStatus:
-    """The fields of the message, in its units: ``uptime`` is in seconds. A module of a plan has only names."""
+    """Status of a module, with the fields of the message; ``uptime`` is in seconds. In a plan only names are set."""
 
     node_namespace: str
     class_name: str
@@ -27,11 +27,11 @@ class ModuleStatus:
 
     @classmethod
     def from_message(cls, message: Any) -> ModuleStatus:
-        """Return the value of a ``ModuleInfo`` message."""
+        """Return the status that a ``ModuleInfo`` message holds."""
         return cls(**{field.name: getattr(message, field.name) for field in fields(cls)})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field by its name, for JSON."""
+        """Return every field by name, for JSON."""
         return asdict(self)
 
     @property
@@ -41,5 +41,5 @@ class ModuleStatus:
 
 
 def in_order(modules: Iterable[ModuleStatus]) -> list[ModuleStatus]:
-    """Sort modules for people: by namespace, then by node name."""
+    """Return modules sorted by namespace, then by node name."""
     return sorted(modules, key=lambda module: (module.node_namespace, module.node_name))

@@ -1,4 +1,4 @@
-"""Printing for people, for pipes and for programs: a table on a terminal, plain columns, or JSON."""
+"""The output of verbs: a table on a terminal, plain columns in a pipe, or JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ QUIET_STATES = ("inactive", "unconfigured", "")
 
 
 class Output:
-    """Where a verb's results go; messages about what is wrong go to stderr.
+    """Output of a verb: results go to stdout, errors to stderr.
 
-    ``request_id`` is the id of the request to the coordinator, if the verb makes one; JSON has it.
+    ``request_id`` is the id of the verb's request to the coordinator, if it makes one. JSON output contains it.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Output:
         return self.stream.isatty()
 
     def text(self, text: str) -> None:
-        """Print text as it is."""
+        """Print text unchanged."""
         print(text, file=self.stream, flush=True)
 
     def json(self, value: Any, indent: int | None = 2) -> None:
@@ -47,20 +47,20 @@ class Output:
         self.text(json.dumps(value, indent=indent, ensure_ascii=False))
 
     def result(self, message: str, **value: Any) -> None:
-        """Print that something was done: the sentence, or with ``--json`` the value with it."""
+        """Print the sentence that says what was done; with ``--json``, an object with the sentence and ``value``."""
         if self.as_json:
             self.json({"success": True, "message": message, **self._outcome, **value})
         else:
             self.text(message)
 
     def failure(self, program: str, message: str) -> None:
-        """Say what is wrong, on stderr; with ``--json`` as JSON on stdout besides."""
+        """Print an error to stderr; with ``--json``, also as JSON to stdout."""
         if self.as_json:
             self.json({"success": False, "message": message, **self._outcome})
         print(f"{program}: {message}", file=self.errors, flush=True)
 
     def table(self, table: Table) -> None:
-        """Print a table."""
+        """Print a table: drawn on a terminal, plain elsewhere."""
         if self.is_terminal:
             from rich.console import Console
 
@@ -72,7 +72,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under column heads, and lines below. Where the terminal is narrow, the ``spare`` columns go."""
+    """Table of rows under column heads, with lines below. A narrow terminal does not show the ``spare`` columns."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -85,12 +85,12 @@ class Table:
         return replace(self, columns=cut[0], rows=cut[1:], spare=[s for s in self.spare if s != column])
 
     def widths(self) -> list[int]:
-        """Characters that each column needs."""
+        """Return the characters that each column needs."""
         return [max(len(row[i]) for row in [self.columns, *self.rows]) for i in range(len(self.columns))]
 
 
 def plain(table: Table) -> str:
-    """Columns aligned by spaces, nothing cut off."""
+    """Return a table as text: columns aligned by spaces, and no cell cut."""
     lines = [[column.upper() for column in table.columns], *table.rows]
     aligned = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, table.widths(), strict=True)).rstrip()
@@ -100,7 +100,7 @@ def plain(table: Table) -> str:
 
 
 def on_terminal(table: Table, width: int) -> RenderableType:
-    """The same for a terminal of ``width`` characters: it wraps, and states have colours."""
+    """Return a table for a terminal of ``width`` characters: long cells wrap, and states have colours."""
     from rich import box
     from rich.console import Group
     from rich.table import Table as RichTable
@@ -117,12 +117,12 @@ def on_terminal(table: Table, width: int) -> RenderableType:
 
 
 def one_line(text: str) -> str:
-    """Text of several lines on one."""
+    """Return text of several lines as one line."""
     return " ".join(text.split())
 
 
 def duration(seconds: float) -> str:
-    """A time span as people say it: ``12 s``, ``3 min 5 s``, ``2 h 3 min``, ``4 d 2 h``."""
+    """Return a time span in its two largest units: ``12 s``, ``3 min 5 s``, ``2 h 3 min``, ``4 d 2 h``."""
     whole = max(0, int(seconds))
     for unit, size, smaller, smaller_size in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         if whole >= size:

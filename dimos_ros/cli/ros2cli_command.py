@@ -1,4 +1,4 @@
-"""``ros2 dimos``: the verbs of ``fleet`` as an extension of ros2cli, which alone imports this file."""
+"""``ros2 dimos``: the verbs of ``fleet`` as an extension of ros2cli. Only ros2cli imports this file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dimos_ros.cli.main import add_verbs, run
 
 
 class DimosCommand(CommandExtension):
-    """See, restart, unload, load and call the modules of a fleet."""
+    """List, restart, unload, load and call the modules of a fleet."""
 
     def add_arguments(self, parser: argparse.ArgumentParser, cli_name: str, **_: Any) -> None:
         self._parser = parser

@@ -1,4 +1,4 @@
-"""Options that say which blueprint is meant, and with what: the table of sources, on a command line."""
+"""The options that choose a blueprint and its parameters: the table of sources as command line arguments."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ METAVARS = {Kind.PATH: "FILE", Kind.MAPPING: "YAML"}
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, without: str = "") -> dict[str, argparse.Action]:
-    """Add the fields of a source, the blueprint as the first word; the actions by name of the field.
+    """Add the fields of a source to a parser, the blueprint as the first word; return the actions by field.
 
-    ``without`` is a sentence for the help: what the verb does without a blueprint.
+    ``without`` is a sentence for the help. It says what the verb does without a blueprint.
     """
     return {row.name: _add(parser, row, without) for row in FIELDS}
 
@@ -36,13 +36,13 @@ def _add(parser: argparse.ArgumentParser, row: SourceField, without: str) -> arg
 
 
 def texts_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What was typed, by name of the field."""
+    """Return the text of each field from the command line."""
     return {row.name: getattr(arguments, row.name) for row in FIELDS}
 
 
 def source_of(arguments: argparse.Namespace) -> BlueprintSource:
-    """The source that was typed. Raises UsageError for text that a field does not take, and for no blueprint."""
-    # Reading YAML takes half of the time that `fleet --help` does.
+    """Return the source of a command line. Raises UsageError for wrong text of a field, or without a blueprint."""
+    # Imported here, because the YAML reader would take half of the time of `fleet --help`.
     from dimos_ros.blueprint.source_text import read_source
 
     try:
@@ -55,16 +55,16 @@ def source_of(arguments: argparse.Namespace) -> BlueprintSource:
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
-    """The plan of the source that was typed. Raises BlueprintError, ClassNotFoundError and UsageError."""
+    """Return the plan for a command line. Raises BlueprintError, ClassNotFoundError and UsageError."""
     from dimos_ros.blueprint.compile_source import compile_source
 
     return compile_source(source_of(arguments))
 
 
 def request_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a request of LoadBlueprint.srv for the source that was typed. Raises UsageError.
+    """Return the fields of a request of LoadBlueprint.srv for a command line. Raises UsageError.
 
-    Relative paths are made absolute, since the coordinator has another working directory.
+    Relative paths become absolute, because the coordinator has another working directory.
     """
     source_of(arguments)
     texts = texts_of(arguments)

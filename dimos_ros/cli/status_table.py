@@ -11,7 +11,7 @@ COLUMNS = ("namespace", "class", "node", "state", "health", "pid", "restarts", "
 
 
 def status_table(modules: Sequence[ModuleStatus], since: float = 0.0) -> Table:
-    """One row a module, last errors below; ``since`` seconds have passed after the status was taken."""
+    """Return a table with one row for each module and last errors below; the status is ``since`` seconds old."""
     rows = [
         [
             module.namespace_text,

@@ -1,4 +1,4 @@
-"""StateAnnouncer others of changes: containers get the fleet's directory, the node publishes the list of modules."""
+"""Announcements of changes: containers get the fleet's directory, and the node publishes the list of modules."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dimos_ros.coordinator.engine import Engine
 from dimos_ros.coordinator.records import RESTARTING, Record
 
 PAUSE = 0.02
-"""Seconds between two rounds: many changes at once, as while a fleet comes up, are told together."""
+"""Seconds between two announcements. A fleet that starts changes often, so one announcement takes many changes."""
 
 
 class StateAnnouncer:
-    """Belongs to the coordinator's loop."""
+    """Announcer of the fleet's state. All its methods are called in the coordinator's loop."""
 
     def __init__(self, fleet: Engine, directory: Directory, publish: Callable[[list[Record]], None]) -> None:
         self._engine = fleet
@@ -29,7 +29,7 @@ class StateAnnouncer:
         self._last = 0.0
 
     def changed(self) -> None:
-        """Something changed: tell at once, or soon where that was done just now."""
+        """Announce a change at once; within :data:`PAUSE` of the last announcement, when the pause is over."""
         if self._planned is not None:
             return
         loop = asyncio.get_running_loop()
@@ -39,7 +39,7 @@ class StateAnnouncer:
             self._planned = loop.call_at(self._last + PAUSE, self._tell)
 
     def catch_up(self) -> None:
-        """Tell what has not been told yet: before somebody is answered that it was done."""
+        """Announce changes that still wait. Called before a response says that they are done."""
         if self._planned is not None:
             self._planned.cancel()
             self._tell()
@@ -65,7 +65,7 @@ class StateAnnouncer:
 
 
 def _entry(record: Record) -> dict[str, Any]:
-    """What others need to know of an instance to call it."""
+    """Return the directory's entry of an instance: the facts that its callers need."""
     return {
         "class_name": record.instance.class_name,
         "incarnation": record.incarnation,

@@ -1,7 +1,7 @@
 """The coordinator's agent inside a container process.
 
-It loads over the control channel, without waiting for discovery, what can also be loaded over the container's ROS
-services, and reports what becomes of the nodes.
+It loads nodes that the coordinator asks for over the control channel. The container's ROS services load the same
+nodes, but over the channel no request waits for discovery. The agent also reports errors and state changes of nodes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def run(
     fleet_size: int = 0,
     introducer: int = 0,
 ) -> int:
-    """Host nodes until the coordinator says stop or is gone. The exit code is 0."""
+    """Host nodes until the coordinator asks for the end or has ended itself; return the exit code, which is 0."""
     context = Context()
     with introduced_transport(sends_images, fleet_size, introducer):
         context.init(args=["--ros-args", "--log-level", log_level] if log_level else [])
@@ -68,7 +68,7 @@ def run(
 
 
 class ContainerAgent:
-    """Handles the coordinator's requests. Each method is one of the protocol's."""
+    """Agent of the coordinator in a container process. It has one method for each request of the protocol."""
 
     def __init__(self, connection: socket.socket, context: Context, executor: str) -> None:
         self._context = context
@@ -93,21 +93,21 @@ class ContainerAgent:
         )
 
     def close(self) -> None:
-        """Bring everything down."""
+        """Destroy all nodes and leave the ROS graph."""
         self._manager.close(CLOSE_SECONDS)
-        # With the last node goes the participant. One that is there when the process ends may hold the lock of its
-        # shared memory, for which peers that send to it wait seconds.
+        # The last node takes the DDS participant with it. A participant that is left when the process ends may hold
+        # the lock of its shared memory. Peers that send to it would then wait for seconds.
         self._leave_spares()
         if self._container_node is not None:
             self._container_node.close()
         self._context.try_shutdown()
 
     def join(self, _: Join) -> None:
-        """Take part in the graph ahead of time."""
+        """Join the ROS graph with a placeholder node, so that a spare process has discovered its peers early."""
         self._joined = Node(f"_spare_{os.getpid()}", context=self._context, **_BARE)
 
     def begin(self, asked: Begin) -> None:
-        """Become the container of that name."""
+        """Start the container node under the name that the coordinator gives."""
         name_process(asked.node_name)
         self._container_node = ContainerNode(
             self._context,
@@ -121,18 +121,18 @@ class ContainerAgent:
         self._leave_spares()
 
     def preload(self, asked: Preload) -> None:
-        """Import a class."""
+        """Import the class of a node, so that errors of its source show before anything is stopped."""
         self._manager.preload(asked.package_name, asked.plugin_name)
 
     def load(self, asked: Load) -> Loaded:
-        """Construct a node. Raises as :meth:`ComponentManager.load`."""
+        """Construct a node. Raises the errors of :meth:`ComponentManager.load`."""
         loaded = self._manager.load(asked.request)
         if loaded.node is not None:
             self._report_parameters(loaded.node, loaded.unique_id)
         return _loaded(loaded.unique_id, loaded.name, loaded.node)
 
     def transition(self, asked: Transition) -> None:
-        """Run a lifecycle transition. Raises as :meth:`ComponentManager.transition`."""
+        """Run a lifecycle transition. Raises the errors of :meth:`ComponentManager.transition`."""
         self._manager.transition(asked.unique_id, asked.transition, asked.timeout)
 
     def unload(self, asked: Unload) -> Unloaded:
@@ -140,11 +140,11 @@ class ContainerAgent:
         return self._manager.unload(asked.unique_id, asked.timeout)
 
     def list_hosted(self, _: ListHosted) -> Hosted:
-        """List the nodes that are loaded."""
+        """Return the nodes that are loaded."""
         return Hosted(tuple(_loaded(number, name, self._manager.node(number)) for number, name in self._manager.list()))
 
     def fleet_changed(self, notice: FleetChanged) -> None:
-        """Take over what changed in the fleet."""
+        """Enter the fleet's changes in the directory of this process."""
         self._directory.apply(notice.changed, notice.gone)
 
     def _leave_spares(self) -> None:
@@ -165,7 +165,7 @@ class ContainerAgent:
 
 
 class NodeHost:
-    """What a node sees of its container: see :class:`dimos_ros.ros.node_options.Host`."""
+    """Host of one node: the node reports through it; see :class:`dimos_ros.ros.node_options.Host`."""
 
     def __init__(self, channel: ChildEnd, unique_id: int, directory: Directory) -> None:
         self._channel = channel
@@ -173,15 +173,15 @@ class NodeHost:
         self.directory = directory
 
     def error(self, where: str, error: BaseException) -> None:
-        """Tell the coordinator that a callback raised."""
+        """Report to the coordinator that a callback raised an error."""
         self._channel.tell(ErrorRaised(self._unique_id, raised_text(where, error)))
 
     def state(self, label: str) -> None:
-        """Tell the coordinator of a lifecycle state."""
+        """Report a new lifecycle state to the coordinator."""
         self._channel.tell(StateChanged(self._unique_id, label))
 
     def finish(self, summary: str) -> None:
-        """Tell the coordinator that the job of the whole fleet is done."""
+        """Report to the coordinator that the job of the whole fleet is done."""
         self._channel.tell(JobFinished(self._unique_id, summary))
 
 
@@ -189,7 +189,7 @@ _BARE: dict[str, Any] = {
     "enable_rosout": False,
     "start_parameter_services": False,
     "use_global_arguments": False,
-    # rclpy leaves that service in the graph when the node is destroyed.
+    # rclpy leaves the service of type descriptions in the graph when the node is destroyed.
     "parameter_overrides": [Parameter("start_type_description_service", value=False)],
 }
 

@@ -1,4 +1,4 @@
-"""The container processes of a coordinator, and the spare ones that a restart takes."""
+"""The container processes of a coordinator, and its spare processes, which restarts use."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ JOIN_SECONDS = 2.0
 
 
 def sends_images(instance: Instance) -> bool:
-    """Whether an instance publishes messages that its process needs a transport of its own for."""
+    """Tell whether an instance publishes large messages. Its process then needs another transport."""
     return any(carries_bytes(stream.message_type) for stream in instance.streams if stream.direction == "out")
 
 
 def containers_of(instances: Iterable[Instance]) -> set[str]:
-    """The full node names of the containers that instances need."""
+    """Return the full node names of the containers that instances need."""
     return {instance.container for instance in instances}
 
 
 class Container:
-    """A container process; ``name`` is its full node name, "" while it is a spare."""
+    """A container process. ``name`` is its full node name, or "" while it is a spare process."""
 
     def __init__(self, sends_images: bool) -> None:
         self.name = ""
         self.process: ChildProcess | None = None
         self.is_ending = False
         self.sends_images = sends_images
-        """Whether its transport is set up for large messages."""
+        """Whether the transport of the process is set up for large messages."""
         self.segments: frozenset[str] = frozenset()
-        """Shared memory that it has made."""
+        """Names of the shared memory segments that the process has made."""
 
     @property
     def pid(self) -> int:
@@ -56,19 +56,19 @@ class Container:
         return self.process is not None and self.process.is_alive
 
     async def ask(self, asked: Request[A], timeout: float | None = None) -> A:
-        """The answer of the process; raises as :meth:`ParentEnd.ask` does."""
+        """Return the answer of the process. Raises ContainerDiedError, and the errors of :meth:`ParentEnd.ask`."""
         if self.process is None or not self.is_alive:
-            raise ContainerDiedError(f"the process of {self.name or 'a container'} is gone")
+            raise ContainerDiedError(f"the process of {self.name or 'a container'} has ended")
         return await self.process.channel.ask(asked, timeout)
 
     def tell(self, notice: Notice) -> None:
-        """Send a notice; see :meth:`ParentEnd.tell`."""
+        """Send a notice to the process if it is alive; see :meth:`ParentEnd.tell`."""
         if self.process is not None and self.is_alive:
             self.process.channel.tell(notice)
 
 
 class Containers:
-    """Starts and ends container processes, in one asyncio loop."""
+    """All container processes of a coordinator. They are started and ended in one asyncio loop."""
 
     def __init__(
         self,
@@ -80,8 +80,12 @@ class Containers:
         sends_images: Callable[[str], bool],
         introducer: int = 0,
     ) -> None:
-        """``sends_images(name)`` says whether an instance that belongs in that container does, with "" in any;
-        ``introducer`` is the port of the introducer that makes the containers known to each other, 0 for none."""
+        """Make the set of containers, which is empty.
+
+        ``sends_images(name)`` says whether an instance of the container ``name`` publishes large messages. With ""
+        it says so for all containers. ``introducer`` is the port of the process that makes the containers known to
+        each other, or 0 for none.
+        """
         self._supervisor = Supervisor(launcher, TARGET, PROTOCOL, Stop())
         self._settings = settings
         self._on_event = on_event
@@ -96,7 +100,7 @@ class Containers:
         self.all: list[Container] = []
 
     async def start(self, name: str, *, sends_images: bool, spare: bool = False) -> Container:
-        """A container of that full node name, from a spare process if ``spare`` and there is one that will do.
+        """Start a container of this full node name. With ``spare``, use a spare process if one fits.
 
         Raises ContainerDiedError, RequestTimeoutError.
         """
@@ -120,7 +124,7 @@ class Containers:
         return container
 
     async def planned(self, name: str) -> Container:
-        """The container that plans name, started if it does not run.
+        """Return the container of this name, which plans name too; start it if it does not run.
 
         Raises ContainerDiedError, RequestTimeoutError.
         """
@@ -131,11 +135,11 @@ class Containers:
                     self.start(name, sends_images=self._sends_images(name))
                 )
             container = await asyncio.shield(started)
-            if not container.is_ending:  # else its last node left it while this waited
+            if not container.is_ending:  # otherwise its last node was unloaded during the wait
                 return container
 
     async def end(self, container: Container, timeout: float) -> bool:
-        """End a container's process; by force after ``timeout`` seconds. Returns whether force was needed."""
+        """End the process of a container, by force after ``timeout`` seconds. Returns whether force was needed."""
         container.is_ending = True
         if container in self.all:
             self.all.remove(container)
@@ -146,9 +150,9 @@ class Containers:
         return forced
 
     def keep_spares(self) -> None:
-        """See to it, in the background, that there are as many spare processes as is set."""
+        """Start spare processes in the background until there are as many as the setting ``spares`` says."""
         if not self._closed and (self._refill is None or self._refill.done()):
-            with request(""):  # for whatever request comes next
+            with request(""):  # a spare process works for a later request, not for the current one
                 self._refill = asyncio.ensure_future(self._fill())
 
     async def close(self, timeout: float) -> None:

@@ -36,7 +36,7 @@ P = ParamSpec("P")
 def blocking(
     operation: Callable[Concatenate[Operations, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[ModuleCoordinator, P], T]:
-    """Return an operation as a method of ModuleCoordinator, which blocks until it is done."""
+    """Return a method of ModuleCoordinator that runs an operation and blocks until it is done."""
 
     @functools.wraps(operation)
     def method(self: ModuleCoordinator, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -46,7 +46,7 @@ def blocking(
 
 
 class ModuleCoordinator:
-    """Runs the modules of blueprints in container processes, and restarts and unloads them.
+    """Coordinator of a fleet: it runs the modules of blueprints in container processes, restarts and unloads them.
 
     ::
 
@@ -54,9 +54,9 @@ class ModuleCoordinator:
             coordinator.get_instance(Mapper, namespace="robot1").clear()
             coordinator.loop()
 
-    ``node_name``, ``namespace`` and ``arguments`` (ROS arguments) are those of its node; ``settings``
-    are the fields of :class:`Settings`. All methods may be called from any thread and block until what
-    they do is done; after :meth:`stop` they raise CoordinatorStoppedError. User code is run in the containers alone.
+    ``node_name``, ``namespace`` and ``arguments`` (ROS arguments) are for the coordinator's node. ``settings`` are
+    the fields of :class:`Settings`. All methods may be called from any thread, and block until their work is done.
+    After :meth:`stop` they raise CoordinatorStoppedError. Only containers run user code.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class ModuleCoordinator:
 
     @classmethod
     def build(cls, blueprint: Blueprint | type[Declared] | str, **options: Any) -> ModuleCoordinator:
-        """Return a coordinator with everything of a blueprint up: configured, activated, counted.
+        """Return a coordinator that has configured, activated and counted all modules of a blueprint.
 
-        ``blueprint`` may be an import path. Raises BlueprintError before anything starts, BuildError naming
-        each module that failed and why; everything is down again then.
+        ``blueprint`` may be an import path. Raises BlueprintError before anything starts. Raises BuildError, which
+        names each module that failed and why, after all modules were taken down again.
         """
         coordinator = cls(**options)
         try:
@@ -113,15 +113,17 @@ class ModuleCoordinator:
     def deploy(
         self, module: type[Declared] | Blueprint, name: str | None = None, namespace: str = "", **parameters: Any
     ) -> Any:
-        """Bring up one module and return a proxy of it."""
+        """Start one module and return a proxy of it."""
         one = as_blueprint(module, name, parameters)
         if isinstance(module, Blueprint) and (name or parameters):
-            raise BlueprintError("a name and parameters are given where the blueprint is made")
+            raise BlueprintError(
+                "deploy takes a name and parameters only for a class; a blueprint gets them where it is made"
+            )
         (proxy,) = self.deploy_parallel(one.namespace(namespace) if normalize_namespace(namespace) else one)
         return proxy
 
     def deploy_parallel(self, *blueprints: Blueprint | type[Declared]) -> list[Any]:
-        """Bring up several at once and return a proxy of each instance, in the order of the blueprints."""
+        """Start several modules at once and return a proxy of each instance, in the order of the blueprints."""
         parts = [as_blueprint(b) for b in blueprints]
         self._load(autoconnect(*parts))
         return [self._proxy(entry.key, entry.module) for part in parts for entry in part if entry.enabled]
@@ -132,10 +134,10 @@ class ModuleCoordinator:
         namespace: str = "",
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> str:
-        """Add the modules of a blueprint to what runs; return what was done, in words.
+        """Add the modules of a blueprint to the running fleet; return a sentence that says what was done.
 
-        An import path is imported in a process of its own. Conflicts with what runs are refused before
-        anything starts. Raises BlueprintError, ClassNotFoundError, BuildError.
+        An import path is imported in a separate process. A blueprint that conflicts with the running fleet is
+        refused before anything starts. Raises BlueprintError, ClassNotFoundError, BuildError.
         """
         if isinstance(blueprint, str):
             return self.load_source(
@@ -146,7 +148,7 @@ class ModuleCoordinator:
             one = one.with_parameters(module, **values)
         return self._load(one.namespace(namespace) if normalize_namespace(namespace) else one)
 
-    # --------------------------------------------------------------------------- operations, and what they act on
+    # ------------------------------------------------------------------------------------------ operations
 
     load_source = blocking(Operations.load_source)
     restart_module = blocking(Operations.restart_module)
@@ -156,7 +158,7 @@ class ModuleCoordinator:
     records = blocking(Operations.records)
 
     def get_instance(self, module: type[Declared] | str, namespace: str | None = None, name: str = "") -> Any:
-        """Return a proxy of the one running instance that is meant: its ``@rpc`` methods can be called on it.
+        """Return a proxy of the one running instance that fits, on which its ``@rpc`` methods can be called.
 
         Raises InstanceNotFoundError, AmbiguousInstanceError.
         """
@@ -171,9 +173,9 @@ class ModuleCoordinator:
     # -------------------------------------------------------------------------------------------- run and end
 
     def loop(self) -> str:
-        """Wait until SIGINT, SIGTERM, or a module calls the job finished; then :meth:`stop`.
+        """Wait for SIGINT, for SIGTERM, or for a module that finishes the job; then :meth:`stop`.
 
-        Returns the module's summary, if it was that. Signals are noticed where the main thread calls.
+        Returns the summary of that module, or "" without one. Signals end the wait only in the main thread.
         """
         with StopSignals() as signals:
             while not (signals.wait(0.1) or self._finished.is_set() or self._stopped):
@@ -183,16 +185,16 @@ class ModuleCoordinator:
 
     @property
     def is_finished(self) -> bool:
-        """Whether a module called the job of the fleet finished."""
+        """Whether a module has finished the job of the fleet."""
         return self._finished.is_set()
 
     @property
     def summary(self) -> str:
-        """What the module that finished the job said."""
+        """The summary by the module that finished the job; "" before."""
         return self._summary
 
     def stop(self) -> None:
-        """Bring everything down in reverse order, leaving no process. May be called again."""
+        """Take all modules down in reverse order and end all processes. A second call does nothing."""
         with self._stop_lock:
             if self._stopped:
                 return
@@ -231,7 +233,7 @@ class ModuleCoordinator:
             self._finished.set()
 
     def _proxy(self, key: InstanceKey, module: type[Declared] | None = None) -> Any:
-        # Imported when the first proxy is made: it takes pydantic, and a tenth of a second of a fleet's start.
+        # Imported for the first proxy only: pydantic would delay the start of a fleet by a tenth of a second.
         from dimos_ros.calls.proxy import Proxy
 
         asked = (key, module)

@@ -21,12 +21,12 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class CoordinatorNode:
-    """A node with a context of its own, which spins in a thread of its own."""
+    """The coordinator's node. It has its own context and spins in its own thread."""
 
     def __init__(self, name: str = "coordinator", namespace: str = "", arguments: list[str] | None = None) -> None:
         self._context = Context()
         self._context.init(args=arguments)
-        # Before the first participant, so that it hears of all.
+        # The introducer starts before the first DDS participant, so that it hears of all participants.
         self.introducer = Introducer.open(
             self._context.get_domain_id(), os.environ, get_rmw_implementation_identifier()
         )
@@ -48,7 +48,7 @@ class CoordinatorNode:
         self.node.get_logger().info(text)
 
     def publish(self, records: Iterable[Record]) -> None:
-        """Publish what the modules are now."""
+        """Publish the list of modules as it is now."""
         stamp = self.node.get_clock().now().to_msg()
         self._modules.publish(ModuleList(stamp=stamp, modules=[module_info(record) for record in records]))
 

@@ -1,4 +1,4 @@
-"""The engine: drives containers to the desired state. One asyncio loop owns all of it."""
+"""The engine of the coordinator: it drives containers to the desired state, in one asyncio loop."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ Step = Callable[[Record], Awaitable[None]]
 
 
 class Engine:
-    """All instances of a coordinator.
+    """Engine of a coordinator: it holds all instances, starts, restarts and unloads them.
 
-    ``on_change()`` hears that something about an instance changed, ``on_progress(text)`` what is being
-    done, ``on_finished(summary)`` that a module called the job done.
+    It calls ``on_change()`` after each change of an instance, ``on_progress(text)`` with each step for the log, and
+    ``on_finished(summary)`` when a module has finished the job.
     """
 
     def __init__(
@@ -91,10 +91,10 @@ class Engine:
     # ------------------------------------------------------------------------------------------------ deploy
 
     async def deploy(self, plan: Plan) -> list[Record]:
-        """Bring up the instances of a plan, in parallel, providers before consumers.
+        """Start the instances of a plan in parallel, but activate providers before consumers.
 
-        With ``fail_fast``, one that fails takes the others of this plan down again. Raises BuildError naming
-        each that failed, BlueprintError where a full name is taken, CoordinatorStoppedError.
+        With ``fail_fast``, one failure takes all instances of this plan down again. Raises BuildError, which names
+        each instance that failed, BlueprintError if a full name is taken, CoordinatorStoppedError.
         """
         self._check_running()
         taken = [str(instance.key) for instance in plan if instance.key in self.records]
@@ -120,7 +120,7 @@ class Engine:
         return records
 
     async def _bring_up(self, records: Sequence[Record]) -> dict[InstanceKey, str]:
-        """Load, configure and activate. Returns what failed and why, by key."""
+        """Load, configure and activate instances. Returns the reason of each failure by key."""
         failures: dict[InstanceKey, str] = {}
         await self._each(records, self._load, failures)
         await self._each(records, lambda r: instance_steps.transition(r, "configure", self.settings), failures)
@@ -136,8 +136,10 @@ class Engine:
         return failures
 
     async def _each(self, records: Sequence[Record], step: Step, failures: dict[InstanceKey, str]) -> None:
-        """One step for all that have not failed yet, side by side; with ``fail_fast`` no longer than to the first
-        failure."""
+        """Run one step for all instances that have not failed, in parallel.
+
+        With ``fail_fast``, the first failure ends the step for all.
+        """
         if failures and self.settings.fail_fast:
             return
 
@@ -159,19 +161,19 @@ class Engine:
         await instance_steps.load(record, await self.containers.planned(record.instance.container), self.settings)
 
     async def _check_count(self, records: Sequence[Record], failures: dict[InstanceKey, str]) -> None:
-        """Ask the containers what they really host, and hold it against what was planned."""
+        """Compare the nodes that the containers host with the plan. Raises BuildError for missing nodes."""
         containers = {r.container for r in records if r.container is not None and r.container.is_alive}
         answers = await asyncio.gather(*(c.ask(ListHosted(), self.settings.load_timeout) for c in containers))
         hosted = {node.full_node_name for answer in answers for node in answer.nodes}
         missing = [r for r in records if r.key not in failures and r.key.full_node_name not in hosted]
         if missing:
-            text = {record.key: record.last_error or "it is not in its container" for record in missing}
+            text = {record.key: record.last_error or "its container does not host it" for record in missing}
             raise BuildError(_failure_text(records, text))
 
     # ------------------------------------------------------------------------------------- unload and restart
 
     async def unload(self, key: InstanceKey) -> str:
-        """Take one instance down and out of the desired state; what to tell of it. Raises InstanceNotFoundError."""
+        """Stop one instance and remove it from the fleet; return a sentence about it. Raises InstanceNotFoundError."""
         self._check_running()
         record = self._record(key)
         started = time.monotonic()
@@ -183,7 +185,7 @@ class Engine:
         return f"{record} unloaded in {time.monotonic() - started:.3f} s{f'; {note}' if note else ''}"
 
     async def restart(self, key: InstanceKey, reload_source: bool = True) -> str:
-        """Restart one instance in place, with current source if ``reload_source``; what to tell of it.
+        """Restart one instance in place, with its current source if ``reload_source``; return a sentence about it.
 
         Raises InstanceNotFoundError, ModuleFailedError, CoordinatorStoppedError.
         """
@@ -210,13 +212,15 @@ class Engine:
         return f"{text}; {note}" if note else text
 
     async def restart_all(self, namespace: str, keys: Sequence[InstanceKey], reload_source: bool) -> str:
-        """Restart instances, providers before consumers; what to tell of it. Raises ModuleFailedError naming each
-        that failed."""
+        """Restart instances, providers before consumers; return a sentence about it.
+
+        Raises ModuleFailedError, which names each instance that failed.
+        """
         stages = {key: self._record(key).instance.stage for key in keys}
         return await self._all(namespace, stages, "restarted", lambda key: self.restart(key, reload_source))
 
     async def unload_all(self, namespace: str, keys: Sequence[InstanceKey]) -> str:
-        """Unload instances, consumers before providers; what to tell of it."""
+        """Unload instances, consumers before providers; return a sentence about it."""
         stages = {key: -self._record(key).instance.stage for key in keys}
         return await self._all(namespace, stages, "unloaded", self.unload)
 
@@ -235,8 +239,10 @@ class Engine:
         return f"{text} in {time.monotonic() - started:.3f} s: {', '.join(map(str, stages))}"
 
     async def _fresh_container(self, record: Record) -> Container:
-        """A new container that has imported the instance's class as its source is now. Raises ModuleFailedError,
-        the old instance being untouched."""
+        """Start a new container that imports the current source of the instance's class.
+
+        Raises ModuleFailedError. The old instance then runs on.
+        """
         request = record.instance.request
         try:
             name = f"{record.key.full_node_name}_container_{record.incarnation + 1}"
@@ -262,7 +268,7 @@ class Engine:
         await self._start_again(record, await self.containers.planned(record.instance.container))
 
     async def _take_down(self, record: Record, health: str, keep: Container | None = None) -> str:
-        """Stop an instance, and in the background end its container if nothing else is in it."""
+        """Stop an instance and return a note for the answer. A container that is then empty ends in the background."""
         container = record.container
         note = await instance_steps.take_down(record, self.settings)
         record.left(health)
@@ -271,7 +277,7 @@ class Engine:
         return note
 
     def _hosts(self, container: Container) -> bool:
-        """Whether an instance is loaded in a container, or about to be."""
+        """Tell whether a container hosts an instance or is about to."""
         return any(record.container is container for record in self.records.values())
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -281,7 +287,7 @@ class Engine:
         return task
 
     async def _remove(self, records: Iterable[Record]) -> None:
-        """Take instances down, consumers before providers, and forget them."""
+        """Stop instances, consumers before providers, and remove them from the fleet."""
         left = [record for record in records if self.records.get(record.key) is record]
         for stage in sorted({record.instance.stage for record in left}, reverse=True):
             await asyncio.gather(*(self._remove_one(r) for r in left if r.instance.stage == stage))
@@ -296,7 +302,7 @@ class Engine:
             self._on_progress(f"{record}: {note}")
 
     async def stop(self) -> None:
-        """Bring everything down in reverse order, and end every process. What runs meanwhile is refused."""
+        """Stop all instances in reverse order and end all processes. Requests that arrive meanwhile are refused."""
         self._stopping = True
         await self.recovery.stop()
         await self._remove(list(self.records.values()))
@@ -319,24 +325,24 @@ class Engine:
             record.last_error = event.text
         elif isinstance(event, NodeUnloaded):
             if record.health != OK:
-                return  # the task that is starting or stopping it notices by itself
+                return  # the task that starts or stops the instance notices by itself
             record.left(UNLOADED)
-            record.last_error = f"it was unloaded over the services of {container.name}; a restart brings it back"
+            record.last_error = f"it was unloaded over the services of {container.name}; a restart loads it again"
         elif isinstance(event, ParametersSet):
             record.set_parameters(event.changed)
         else:
-            _log.error("%s: there is no rule for the event %s", container.name, event.name)
+            _log.error("%s: the coordinator does not know the event %s and ignores it", container.name, event.name)
         self._on_change()
 
     def _exited(self, container: Container, how: Exit) -> None:
-        """A container ended unasked: its instances are down, and are brought back if that is wanted."""
+        """Hand the instances of a container that ended unexpectedly to the recovery."""
         lost = [record for record in self.records.values() if record.container is container]
         self.recovery.lost(lost, container, how)
 
     # ------------------------------------------------------------------------------------------------ helpers
 
     def _sends_images(self, name: str) -> bool:
-        """Whether a container has an instance that publishes large messages; with "", whether any has."""
+        """Tell whether an instance of a container publishes large messages; with "", of any container."""
         instances = (record.instance for record in self.records.values())
         return any(sends_images(instance) for instance in instances if name in ("", instance.container))
 
@@ -347,7 +353,7 @@ class Engine:
             raise InstanceNotFoundError(f"{key} does not run") from None
 
     def _still(self, record: Record) -> None:
-        """After a wait: is it still wanted?"""
+        """Check, after a wait, that an instance is still part of the fleet. Raises InstanceNotFoundError."""
         self._check_running()
         if self.records.get(record.key) is not record:
             raise InstanceNotFoundError(f"{record} was unloaded meanwhile")
@@ -358,7 +364,10 @@ class Engine:
 
 
 async def side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all of it; a first failure of this package's kind ends what still runs, and is the caller's to know of."""
+    """Run coroutines in parallel. The first one that raises ends those that still run.
+
+    A DimosError is not raised again here, because the coroutine has noted it for the caller.
+    """
     tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     if not tasks:
         return
@@ -374,7 +383,7 @@ async def side_by_side(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 def _hold_seconds(plan: Plan) -> float:
-    """How long the processes of a plan may be kept from getting to know each other while they start."""
+    """Return the seconds for which discovery between the processes of a plan may be held back while they start."""
     return 1.0 + 0.1 * len(containers_of(plan))
 
 

@@ -1,5 +1,7 @@
-"""What is done to one instance: load, transitions, taking it down. Each step is bounded, and after a timeout
-looks at the state before it says what happened."""
+"""The steps of one instance: load it, run a transition, take it down.
+
+Each step has a bound in time. Where the bound passes, ``load`` looks at the container before it reports a failure.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from dimos_ros.coordinator.settings import Settings
 from dimos_ros.exceptions import ContainerDiedError, DimosError, ModuleFailedError, RequestTimeoutError
 
 MARGIN = 1.0
-"""Seconds beyond a step's own bound that its answer may take on the way."""
+"""Seconds for the answer to arrive after the bound of a step."""
 
 
 async def load(record: Record, container: Container, settings: Settings) -> None:
-    """Construct the instance's node in a container, with its load request. Raises ModuleFailedError."""
+    """Construct the instance's node in a container from its load request. Raises ModuleFailedError."""
     request = record.instance.request
     record.container, record.incarnation = container, record.incarnation + 1
     if record.health != RESTARTING:
@@ -36,7 +38,7 @@ async def load(record: Record, container: Container, settings: Settings) -> None
 
 
 async def transition(record: Record, name: str, settings: Settings) -> None:
-    """Run a lifecycle transition. Raises ModuleFailedError."""
+    """Run a lifecycle transition; do nothing for a node without a lifecycle. Raises ModuleFailedError."""
     if not record.is_managed:
         return
     container = record.container
@@ -53,9 +55,9 @@ async def transition(record: Record, name: str, settings: Settings) -> None:
 
 
 async def take_down(record: Record, settings: Settings) -> str:
-    """Stop and destroy the instance's node, by force where it does not stop in time.
+    """Stop and destroy the instance's node, by force if it does not stop in time.
 
-    Returns what is to be told of it: "" when it went by itself. Never raises for a process that is gone.
+    Returns a note for the answer, or "" if the node stopped in time. Does not raise if the process has ended.
     """
     container = record.container
     if record.health != RESTARTING:
@@ -76,6 +78,6 @@ async def take_down(record: Record, settings: Settings) -> str:
 
 
 def failed(record: Record, why: str) -> ModuleFailedError:
-    """Note a failure on the record, and the error that names the instance and its cause."""
+    """Note a failure on the record; return the error that names the instance and the cause."""
     record.health, record.last_error = FAILED, why
     return ModuleFailedError(f"{record}: {why}")

@@ -1,4 +1,4 @@
-"""The source that a request of LoadBlueprint.srv describes; its fields are those of the table of sources."""
+"""The source that a request of LoadBlueprint.srv describes. The table of sources lists its fields."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from dimos_ros.blueprint.source_text import read_source
 
 
 def source_of(request: Any) -> BlueprintSource:
-    """What a request of ``load_blueprint`` says. Raises BlueprintError for text that a field does not take."""
+    """Return the source that a request describes. Raises BlueprintError for text that a field does not take."""
     return read_source({row.name: getattr(request, row.request_name) for row in FIELDS})

@@ -10,15 +10,14 @@ from dimos_ros.processes.server_process import ForkServer
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a fleet until it is interrupted or its job is finished.
+    """Run a fleet until it is interrupted or its job is finished; return the exit code.
 
-    ROS arguments as for any node: ``--ros-args -p blueprint:=my_pkg.robots:scout -p robots:=a,b``. Exit
-    codes: 0 after an orderly end, 1 where the fleet did not come up, 2 for wrong parameters or a wrong
-    blueprint.
+    It takes ROS arguments like any node: ``--ros-args -p blueprint:=my_pkg.robots:scout -p robots:=a,b``. The exit
+    code is 0 after an orderly end, 1 if the fleet did not start, 2 for wrong parameters or a wrong blueprint.
     """
-    # It gets ready while this process imports ROS.
+    # The fork server imports its modules while this process imports ROS.
     server = ForkServer(PRELOAD)
-    gc.disable()  # imports leave hardly any garbage, and looking for it takes a sixth of their time
+    gc.disable()  # imports leave hardly any garbage, but the collector takes a sixth of their time
     from dimos_ros.coordinator.run_fleet import run
 
     gc.enable()

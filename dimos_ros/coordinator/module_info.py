@@ -1,4 +1,4 @@
-"""Records as ROS messages."""
+"""Records as messages of the type ``ModuleInfo``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dimos_ros.coordinator.records import Record
 
 
 def module_info(record: Record) -> ModuleInfo:
-    """Return a record as a message."""
+    """Return the message of a record."""
     instance = record.instance
     return ModuleInfo(
         node_namespace=instance.key.namespace,

@@ -1,4 +1,4 @@
-"""What can be asked of a fleet. The coordinator's services and its Python object both stand on it."""
+"""The operations of a fleet. The coordinator's services and its Python object both call them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ from dimos_ros.declaration.declared import Declared
 from dimos_ros.exceptions import InstanceNotFoundError
 from dimos_ros.loading.load_request import LoadRequest
 from dimos_ros.naming.import_path import path_of
+from dimos_ros.naming.wording import listed
 from dimos_ros.processes.launcher import Launcher
 from dimos_ros.processes.server_process import ForkServer
 from dimos_ros.transport.introducer import Introducer
-
-MOST_LISTED = 12
-"""Instances that a log line or an answer lists."""
 
 
 class Operations:
     """The operations of a fleet, in the coordinator's loop.
 
-    An operation selects instances and begins to act on them in one step of the loop, so that nothing happens to
-    them in between. Containers know of all changes before the answer is there, which is a sentence of the engine.
-    An operation that changes the fleet belongs to the current request, or else to a new one, and is logged with
-    its id. ``module`` is a class, or text as :func:`~dimos_ros.coordinator.selection.fitting` takes it.
+    An operation selects instances and begins to act on them in one step of the loop, so that nothing can change
+    them in between. Containers are told of all changes before the operation returns its sentence. An operation that
+    changes the fleet is logged with the id of the current request, or with a new id if there is none. ``module`` is a
+    class, or text as :func:`~dimos_ros.coordinator.selection.fitting` takes it.
     """
 
     def __init__(self, launcher: Launcher, engine: Engine, announcer: StateAnnouncer, log: RequestLog) -> None:
@@ -58,8 +56,8 @@ class Operations:
     ) -> Operations:
         """Return the operations of a new fleet, which has no instances yet.
 
-        ``publish`` gets all records at each change, ``say`` each line for the log, and ``on_finished`` the summary
-        of a module that calls the job finished.
+        ``publish`` is called with all records after each change, ``say`` with each line for the log, and
+        ``on_finished`` with the summary of a module that finishes the job.
         """
         launcher = await Launcher.open(server)
         log = RequestLog(say)
@@ -84,9 +82,9 @@ class Operations:
     async def records(
         self, module: type[Declared] | str = "", namespace: str | None = None, name: str = "", *, one: bool = False
     ) -> list[Record]:
-        """Return what is known of the instances that fit, by unique id; without arguments, of all.
+        """Return the records of the instances that fit, sorted by unique id; without arguments, all records.
 
-        With a namespace alone, those in it and below it fit. ``one``: exactly one has to fit.
+        A namespace alone selects the instances in it and below it. With ``one``, exactly one instance has to fit.
         Raises InvalidNameError, InstanceNotFoundError, AmbiguousInstanceError.
         """
         self._announcer.catch_up()
@@ -103,10 +101,10 @@ class Operations:
     # --------------------------------------------------------------------------------------------------- load
 
     async def load_source(self, source: BlueprintSource) -> str:
-        """Add the modules of a blueprint to what runs; return what was done, in words.
+        """Add the modules of a blueprint to the running fleet; return a sentence that says what was done.
 
-        The blueprint is imported and planned in a process of its own. Raises BlueprintError or ClassNotFoundError
-        before anything starts, BuildError naming each module that failed.
+        The blueprint is imported and planned in a child process. Raises BlueprintError or ClassNotFoundError before
+        anything starts, BuildError, which names each module that failed.
         """
         with self._request("load", _text_of(source)) as done:
             started = time.monotonic()
@@ -115,16 +113,16 @@ class Operations:
             return done(_loaded(await self._engine.deploy(plan), started))
 
     async def load_plan(self, plan: Plan) -> str:
-        """Add the instances of a plan to what runs; return what was done, in words.
+        """Add the instances of a plan to the running fleet; return a sentence that says what was done.
 
-        Raises BlueprintError where a full name is taken, BuildError naming each module that failed.
+        Raises BlueprintError if a full name is taken, BuildError, which names each module that failed.
         """
-        with self._request("load", _listed([str(instance) for instance in plan])) as done:
+        with self._request("load", listed(str(instance) for instance in plan)) as done:
             started = time.monotonic()
             return done(_loaded(await self._engine.deploy(plan), started))
 
     async def load_request(self, request: LoadRequest) -> Record:
-        """Add one node to what runs, from a load request such as ``ros2 component load`` makes.
+        """Add one node to the running fleet, from a load request such as ``ros2 component load`` makes.
 
         Raises ClassNotFoundError, BlueprintError, BuildError.
         """
@@ -146,10 +144,10 @@ class Operations:
         *,
         reload_source: bool = True,
     ) -> str:
-        """Restart one module in place; return what was done, in words.
+        """Restart one module in place; return a sentence that says what was done.
 
-        With ``reload_source``, a fresh process imports the current source first: of the module's Python file, and
-        of those of its package that it imports. If that fails, the module runs on as it was. Raises
+        With ``reload_source``, a new process first imports the current source of the module's Python file, and of
+        the files of its package that it imports. If that fails, the old module runs on. Raises
         InstanceNotFoundError, AmbiguousInstanceError, ModuleFailedError.
         """
         with self._request("restart", *_words(module, namespace, name), _option(reload_source)) as done:
@@ -157,7 +155,7 @@ class Operations:
             return done(await self._engine.restart(instance.key, reload_source))
 
     async def unload_module(self, module: type[Declared] | str, namespace: str | None = None, name: str = "") -> str:
-        """Take one module down and out of the fleet; return what was done, in words.
+        """Stop one module and remove it from the fleet; return a sentence that says what was done.
 
         Raises InstanceNotFoundError, AmbiguousInstanceError.
         """
@@ -166,7 +164,7 @@ class Operations:
             return done(await self._engine.unload(instance.key))
 
     async def unload_id(self, unique_id: int) -> str:
-        """Take the module of a :attr:`Record.unique_id` down and out of the fleet; return what was done, in words.
+        """Unload the module with this :attr:`Record.unique_id`; return a sentence that says what was done.
 
         Raises InstanceNotFoundError.
         """
@@ -177,7 +175,7 @@ class Operations:
             return done(await self._engine.unload(record.key))
 
     async def restart_namespace(self, namespace: str | None, *, reload_source: bool = True) -> str:
-        """Restart all modules of a namespace and below it; return what was done, in words.
+        """Restart all modules in a namespace and below it; return a sentence that says what was done.
 
         Raises InstanceNotFoundError, AmbiguousInstanceError, ModuleFailedError naming each that failed.
         """
@@ -186,7 +184,7 @@ class Operations:
             return done(await self._engine.restart_all(normal, [one.key for one in found], reload_source))
 
     async def unload_namespace(self, namespace: str | None) -> str:
-        """Take down all modules of a namespace and below it; return what was done, in words.
+        """Unload all modules in a namespace and below it; return a sentence that says what was done.
 
         Raises InstanceNotFoundError, AmbiguousInstanceError, ModuleFailedError naming each that failed.
         """
@@ -198,7 +196,7 @@ class Operations:
 
     @contextlib.contextmanager
     def _request(self, *words: str) -> Iterator[Callable[[str], str]]:
-        """Log a request, as it would be typed, and its answer; tell the containers what changed before it is given."""
+        """Log a request as a user would type it, and its answer; announce changes before the answer is returned."""
         try:
             with self._log.request(" ".join(filter(None, words))) as done:
                 yield done
@@ -231,13 +229,9 @@ def _text_of(source: BlueprintSource) -> str:
     return f"{what} --namespace {source.namespace}" if source.namespace else what
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_LISTED]) + (", …" if len(names) > MOST_LISTED else "")
-
-
 def _loaded(records: Sequence[Record], started: float) -> str:
-    """What came of a deployment, in words. With ``fail_fast`` off, some may have failed."""
+    """Return the sentence that says which instances were loaded and, with ``fail_fast`` off, which failed."""
     up = [str(record) for record in records if record.is_up]
     failed = [f"{record}: {record.last_error}" for record in records if not record.is_up]
-    text = f"{len(up)} of {len(records)} loaded in {time.monotonic() - started:.3f} s: {_listed(up) or 'none'}"
+    text = f"{len(up)} of {len(records)} loaded in {time.monotonic() - started:.3f} s: {listed(up)}"
     return f"{text}; failed: {'; '.join(failed)}" if failed else text

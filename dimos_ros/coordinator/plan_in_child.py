@@ -1,4 +1,4 @@
-"""Planning in a process of its own, since it imports users' code and the coordinator runs none."""
+"""Planning in a child process: it imports user code, which the coordinator must not run itself."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from dimos_ros.processes.message import Message, Protocol, Request
 from dimos_ros.processes.supervisor import how_it_ended
 
 DEATH_SECONDS = 2.0
-"""How long to wait for the word of how a process ended, once its channel is gone."""
+"""Seconds to wait for the exit status of a process after its channel has closed."""
 
 
 @dataclass(frozen=True)
 class Planned(Message):
-    """A plan, made in the child."""
+    """Answer with the plan that the child made."""
 
     plan: Plan
 
@@ -42,7 +42,7 @@ class Planned(Message):
 
 @dataclass(frozen=True)
 class PlanSource(Request[Planned]):
-    """Plan the blueprint of a source, against the instances that run."""
+    """Request to plan the blueprint of a source, together with the instances that run."""
 
     answer = Planned
     source: BlueprintSource
@@ -62,7 +62,7 @@ class PlanSource(Request[Planned]):
 
 @dataclass(frozen=True)
 class PlanLoadRequest(Request[Planned]):
-    """Plan a load request that was sent to the coordinator instead of to a container."""
+    """Request to plan a load request that a client sent to the coordinator instead of a container."""
 
     answer = Planned
     request: LoadRequest
@@ -84,10 +84,10 @@ PROTOCOL = Protocol(1, (PlanSource, PlanLoadRequest))
 
 
 async def plan_in_child(launcher: Launcher, asked: PlanSource | PlanLoadRequest, timeout: float) -> Plan:
-    """The plan, with the source code as it is now, checked against what runs.
+    """Return the plan of the current source code, checked against the running instances.
 
-    Raises what importing and planning raise, in words; BlueprintError after ``timeout`` seconds, and where the process
-    ends meanwhile.
+    Raises the errors of importing and planning. Raises BlueprintError after ``timeout`` seconds, and if the child
+    process ends early.
     """
     child = await launcher.fork(f"{__name__}:run", "blueprint", PROTOCOL, _ignore)
     try:
@@ -103,7 +103,7 @@ async def plan_in_child(launcher: Launcher, asked: PlanSource | PlanLoadRequest,
 
 
 def run(connection: socket.socket) -> int:
-    """The child: plans until its parent has what it wants."""
+    """Answer requests to plan until the parent ends this process; return the exit code."""
     channel = ChildEnd(connection, PROTOCOL, {PlanSource: _plan_source, PlanLoadRequest: _plan_load_request})
     return serve(channel, lambda: None)
 
@@ -118,4 +118,4 @@ def _plan_load_request(asked: PlanLoadRequest) -> Planned:
 
 
 def _ignore(event: object) -> None:
-    """Nothing: the protocol has no events."""
+    """Do nothing, because the protocol has no events."""

@@ -1,4 +1,4 @@
-"""What the coordinator's fork server has ready before the first fork."""
+"""The modules that the coordinator's fork server imports before its first fork."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ MODULES = (
 
 
 def preload() -> list[Callable[[], object]]:
-    """Import what containers and the planning of blueprints need."""
+    """Import the modules that containers and the planning of blueprints need."""
     return container.preload(MODULES)

@@ -1,4 +1,4 @@
-"""What the coordinator knows of each instance: what it is to be, and what it is."""
+"""Records of instances: the desired state of each, and its observed state."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 STARTING, OK, RESTARTING, STOPPING = "starting", "ok", "restarting", "stopping"
 FAILED, CRASHED, UNLOADED = "failed", "crashed", "unloaded"
-"""Words for ModuleInfo.health. An active module whose callback raised is still ok: it goes on."""
+"""Words for ModuleInfo.health. An active module stays "ok" after a callback raised, because it runs on."""
 
 
 @dataclass
 class Record:
-    """One instance: ``instance`` is the desired state with its load request, the rest is observed."""
+    """Record of one instance: ``instance`` is its desired state with the load request, other fields are observed."""
 
     instance: Instance
     unique_id: int
-    """The coordinator's id of the instance, from 1, never used twice; the one that ROS interfaces show."""
+    """The coordinator's id of the instance, which ROS interfaces show. It starts at 1 and is never used twice."""
     container: Container | None = None
     node_id: int = 0
-    """The container's id of the node; 0 while it is not loaded."""
+    """The container's id of the node; 0 while the node is not loaded."""
     is_managed: bool = True
     state: str = "unloaded"
     health: str = STARTING
@@ -37,7 +37,7 @@ class Record:
     loaded_at: float = 0.0
     last_error: str = ""
     ends_in_a_row: int = 0
-    """Ends of its process, unasked and one after the other, that it was brought back from."""
+    """Unexpected ends of its process in a row, after each of which the instance was loaded again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -46,23 +46,23 @@ class Record:
 
     @property
     def is_up(self) -> bool:
-        """Whether it is what it is to be: active, or for a node that is not managed, loaded."""
+        """Whether the instance has reached its desired state: active, or loaded if the node has no lifecycle."""
         return self.node_id != 0 and self.state == ("active" if self.is_managed else "unmanaged")
 
     @property
     def uptime(self) -> float:
-        """Seconds since it was last loaded; 0 while it is not."""
+        """Seconds since the node was last loaded; 0 while it is not loaded."""
         return time.monotonic() - self.loaded_at if self.node_id else 0.0
 
     def set_parameters(self, changed: Mapping[str, Any]) -> None:
-        """Have the load request carry parameters as they were last set."""
+        """Put new values of parameters into the load request, so that a restart keeps them."""
         request = self.instance.request
         if any(name not in request.parameters or request.parameters[name] != v for name, v in changed.items()):
             parameters = {**request.parameters, **changed}
             self.instance = replace(self.instance, request=replace(request, parameters=parameters))
 
     def left(self, health: str) -> None:
-        """Its node is no more."""
+        """Note that the node does not exist any more, and the health that follows."""
         self.container, self.node_id, self.state, self.health = None, 0, "unloaded", health
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Recovery of instances whose container ended unasked: they are noted as crashed, and brought back by a policy."""
+"""Recovery of instances whose container ended unexpectedly: mark them as crashed, then respawn them by a policy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _AFTER = ", after "
 
 
 class Recovery:
-    """Belongs to the coordinator's loop. Without a ``policy`` nothing is brought back.
+    """Recovery of crashed instances, in the coordinator's loop. Without a ``policy`` it respawns nothing.
 
-    ``is_wanted(record)`` says whether an instance is still in the desired state; ``bring_up(record)`` loads and
-    activates it, and raises DimosError where that fails. ``on_change`` and ``on_progress`` are the engine's.
+    ``is_wanted(record)`` says whether an instance is still part of the fleet. ``bring_up(record)`` loads and activates
+    an instance, and raises DimosError if that fails. ``on_change`` and ``on_progress`` are the engine's.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Recovery:
         self._stopping = False
 
     def lost(self, lost: Sequence[Record], container: Container, how: Exit) -> None:
-        """The container of these instances ended unasked."""
+        """Mark the instances of a container that ended unexpectedly as crashed, and respawn those that were up."""
         reason = f"its process {container.pid} {how}"
         # The task that is starting or stopping an instance handles its failure itself.
         were_up = [record for record in lost if record.health == OK]
@@ -58,14 +58,14 @@ class Recovery:
             task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """Bring nothing back from now on."""
+        """Cancel all respawns and start no more."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _respawn(self, policy: RespawnPolicy, lost: Sequence[Record], ran: float) -> None:
-        """Bring back instances whose process died, if nothing else does meanwhile."""
+        """Load instances again whose process died, unless a request restarts or unloads them first."""
         before = max(record.ends_in_a_row for record in lost)
         delay = policy.delay_after(policy.ends_in_a_row(before, ran))
         if delay is None:

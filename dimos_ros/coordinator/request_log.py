@@ -10,7 +10,7 @@ from dimos_ros.processes.request_id import current_request_id, new_request_id, r
 
 
 class RequestLog:
-    """The log of a coordinator's requests; ``say`` writes a line."""
+    """Log of a coordinator's requests. ``say(text)`` writes a line."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -22,10 +22,10 @@ class RequestLog:
 
     @contextlib.contextmanager
     def request(self, asked: str) -> Iterator[Callable[[str], str]]:
-        """Log what was asked, and what came of it: an error, or the sentence that the body gives to the function
-        that it gets, which returns it.
+        """Log a request and its outcome.
 
-        The body runs for the current request, or if there is none, for a new one.
+        The body gets a function: it logs the sentence that it is called with, and returns it. An error of the body
+        is logged and raised. The body runs under the id of the current request, or under a new one if there is none.
         """
         with request(current_request_id() or new_request_id()):
             try:

@@ -1,4 +1,4 @@
-"""Running a fleet as its coordinator's ROS parameters say, until it is stopped or its job is finished."""
+"""The run of a fleet from its coordinator's ROS parameters, until it is stopped or its job is finished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dimos_ros.processes.stop_signals import StopSignals
 
 
 def run(server: ForkServer, arguments: list[str]) -> int:
-    """See :func:`dimos_ros.coordinator.main.main`."""
+    """Run a fleet and return the exit code; see :func:`dimos_ros.coordinator.main.main`."""
     stop = StopSignals()
     node = CoordinatorNode(arguments=arguments)
     try:
@@ -43,7 +43,7 @@ def run(server: ForkServer, arguments: list[str]) -> int:
 
 
 def _build(coordinator: ModuleCoordinator, source: BlueprintSource, stop: StopSignals) -> int | None:
-    """Bring the fleet up; the exit code if it did not come up, None if it did or was interrupted."""
+    """Start the fleet. Returns the exit code if that failed, None if it runs or was interrupted."""
     logger = coordinator.node.node.get_logger()
     outcome: list[BaseException | None] = []
     done = threading.Event()
@@ -59,7 +59,7 @@ def _build(coordinator: ModuleCoordinator, source: BlueprintSource, stop: StopSi
 
     threading.Thread(target=build, name="build", daemon=True).start()
     if source.is_given:
-        # Meanwhile: rclpy takes 20 ms for a process's first message.
+        # Logged while the plan is made, since rclpy takes 20 ms for the first message of a process.
         coordinator.node.say(f"planning {source.blueprint or source.config}")
     while not (done.wait(0.05) or stop.wait(0.0)):
         pass
@@ -84,7 +84,7 @@ def _wait(coordinator: ModuleCoordinator, stop: StopSignals) -> None:
 
 
 def _describe_parameters(node: Node, options: Options) -> None:
-    """Give each parameter its value in effect and its help, for ``ros2 param``; none can be changed any more."""
+    """Declare each parameter with its effective value and its help for ``ros2 param``, read-only from now on."""
     effective = {name: default for name, (default, _) in PARAMETERS.items()} | asdict(options.settings)
     missing = []
     for name, (_, help) in PARAMETERS.items():

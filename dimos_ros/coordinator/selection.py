@@ -1,6 +1,6 @@
-"""Which running instances are meant: by namespace, class and node name, never by luck.
+"""The selection of running instances by namespace, class and node name.
 
-The one rule of all verbs and of all faces of the coordinator.
+All verbs, services and methods of the coordinator use these rules. Where several instances fit, they never guess.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Protocol, TypeVar
 from dimos_ros.exceptions import AmbiguousInstanceError, InstanceNotFoundError
 from dimos_ros.naming.instance_key import InstanceKey
 from dimos_ros.naming.names import normalize_namespace
-from dimos_ros.naming.wording import nearest, shortened, shown
+from dimos_ros.naming.wording import by_likeness, listed, shortened, shown
 
-MOST_LISTED = 20
-"""Names that an error lists of each kind."""
+LONGEST_LIST = 300
+"""Characters of one list in an error. An error may have several lists."""
 
 
 class Selectable(Protocol):
-    """What selection needs to know of an instance; :class:`~dimos_ros.blueprint.instance.Instance` has it."""
+    """Instance as selection sees it, such as :class:`~dimos_ros.blueprint.instance.Instance`."""
 
     @property
     def key(self) -> InstanceKey: ...
@@ -28,34 +28,34 @@ class Selectable(Protocol):
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """Import paths of its class and of the module classes that the class is derived from."""
+        """Import paths of the instance's class and of its base classes that are modules."""
 
 
 S = TypeVar("S", bound=Selectable)
 
 
 def select(running: Iterable[S], namespace: str | None, class_name: str = "", node_name: str = "") -> S:
-    """Return the one instance that is meant.
+    """Return the one instance that fits.
 
-    The arguments are those of :func:`fitting`. Raises as it does, and AmbiguousInstanceError, which lists the
+    The arguments and errors are those of :func:`fitting`. Also raises AmbiguousInstanceError, which lists the
     candidates, if several instances fit.
     """
     found = fitting(running, namespace, class_name, node_name)
     if len(found) > 1:
         several = len({one.key.namespace for one in found}) > 1
         remedy = "give the namespace" if several else "give the node name"
-        listed = _cut([str(one.key) for one in found])
-        raise AmbiguousInstanceError(f"several fit {_wanted(class_name, node_name)}: {listed}; {remedy}")
+        candidates = _listed(str(one.key) for one in found)
+        raise AmbiguousInstanceError(f"several fit {_wanted(class_name, node_name)}: {candidates}; {remedy}")
     return found[0]
 
 
 def fitting(running: Iterable[S], namespace: str | None, class_name: str = "", node_name: str = "") -> list[S]:
-    """Return the instances that fit, at least one, by key.
+    """Return the instances that fit, at least one, sorted by key.
 
     ``class_name`` is the class (``Mapper``), the import path of the class or of a base (``my_pkg.mapping:Mapper``)
-    or, if no class that runs has that name, a node name. ``namespace``: ``robot1``, ``/robot1`` and ``/robot1/``
-    are the same, ``/`` is the global one, and ``""`` or None is any. At least one of class and node name is given.
-    Raises InvalidNameError, and InstanceNotFoundError, which lists what runs, the nearest spelling first.
+    or, if no class that runs has that name, a node name. As a ``namespace``, ``robot1``, ``/robot1`` and ``/robot1/``
+    are the same, ``/`` is the global one, and ``""`` or None is any. A class or a node name has to be given.
+    Raises InvalidNameError. Raises InstanceNotFoundError, which lists running instances, the nearest spelling first.
     """
     everything = sorted(running, key=lambda one: one.key)
     wanted = _wanted(class_name, node_name)
@@ -74,14 +74,14 @@ def fitting(running: Iterable[S], namespace: str | None, class_name: str = "", n
         found = there
     named = [one for one in found if not node_name or one.key.name == node_name]
     if not named:
-        raise InstanceNotFoundError(f"no {wanted} runs; there are {_listed(node_name, found)}")
+        raise InstanceNotFoundError(f"no {wanted} runs; there are {_by_name(node_name, found)}")
     return named
 
 
 def select_namespace(running: Iterable[S], namespace: str | None) -> tuple[str, list[S]]:
-    """Return a namespace, normalized, and the instances in it and below it, by key.
+    """Return a namespace in its normal form, and the instances in it and below it, sorted by key.
 
-    ``""`` or None is the only namespace that there is. Raises InvalidNameError, InstanceNotFoundError,
+    ``""`` or None selects the only namespace of the fleet. Raises InvalidNameError, InstanceNotFoundError,
     AmbiguousInstanceError.
     """
     everything = sorted(running, key=lambda one: one.key)
@@ -103,12 +103,12 @@ def select_namespace(running: Iterable[S], namespace: str | None) -> tuple[str, 
 
 
 def is_within(namespace: str, outer: str) -> bool:
-    """Tell whether a normalized namespace is another one or below it."""
+    """Tell whether a namespace equals ``outer`` or is below it; both in the normal form."""
     return not outer or namespace == outer or namespace.startswith(f"{outer}/")
 
 
 def as_word(text: str) -> str:
-    """Return a peer's text for an error or a log: cut if it is long, quoted if it could be taken for several words."""
+    """Return text of a request for an error or a log. Long text is cut; text with spaces is quoted."""
     return shortened(text) if text.isprintable() and " " not in text else shown(text)
 
 
@@ -129,7 +129,7 @@ def _absent(wanted: str, namespace: str, found: Sequence[Selectable], everything
     runs += _near(namespace, (one.key.namespace for one in found), _slash)
     there = {one.class_name for one in everything if one.key.namespace == namespace}
     if there:
-        return f"{runs}; under {_slash(namespace)!r} there are {', '.join(sorted(there))}"
+        return f"{runs}; under {_slash(namespace)!r} there are {_listed(sorted(there))}"
     known = {one.key.namespace for one in everything} - {one.key.namespace for one in found}
     return f"{runs}; other namespaces: {_near(namespace, known, _slash)}" if known else runs
 
@@ -139,22 +139,21 @@ def _slash(namespace: str) -> str:
 
 
 def _written(namespaces: Sequence[str]) -> str:
-    return _cut([_slash(namespace) for namespace in namespaces])
+    return _listed(_slash(namespace) for namespace in namespaces)
 
 
 def _near(word: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
-    names = set(known)
-    return _cut([written(name) for name in nearest(word[:100], names).split(", ")]) if names else "none"
+    return _listed(written(name) for name in by_likeness(word, known))
 
 
-def _listed(node_name: str, found: Sequence[Selectable]) -> str:
-    order = nearest(node_name[:100], (one.key.name for one in found)).split(", ")
-    return _cut([str(one.key) for one in sorted(found, key=lambda one: order.index(one.key.name))])
+def _by_name(node_name: str, found: Sequence[Selectable]) -> str:
+    order = by_likeness(node_name, (one.key.name for one in found))
+    return _listed(str(one.key) for one in sorted(found, key=lambda one: order.index(one.key.name)))
 
 
 def _what_runs(everything: Sequence[Selectable]) -> str:
-    return f"what runs: {_cut([f'{one.key} ({one.class_name})' for one in everything]) or 'nothing'}"
+    return f"what runs: {_listed(f'{one.key} ({one.class_name})' for one in everything) if everything else 'nothing'}"
 
 
-def _cut(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_LISTED]) + (", …" if len(names) > MOST_LISTED else "")
+def _listed(names: Iterable[str]) -> str:
+    return listed(names, limit=LONGEST_LIST)

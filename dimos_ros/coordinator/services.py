@@ -1,4 +1,4 @@
-"""The coordinator's services: each request is one operation, and its outcome is the response.
+"""The coordinator's services. Each request runs one operation, and the response holds its outcome.
 
 A new verb is added in four places:
 
@@ -7,7 +7,7 @@ A new verb is added in four places:
 3. its row in :data:`ROWS`, below;
 4. its command, ``dimos_ros/cli/verbs/pause.py``, which the command line finds by itself.
 
-For Python, one line of :class:`~dimos_ros.coordinator.coordinator.ModuleCoordinator` makes the operation a method.
+One more line in :class:`~dimos_ros.coordinator.coordinator.ModuleCoordinator` makes the operation a Python method.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def refused(message: str) -> dict[str, Any]:
 
 
 def listed(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the fields of ``ListModules.Response``."""
+    """Return the fields of ``ListModules.Response`` for records."""
     up = sum(record.is_up for record in records)
     return done(f"{up} of {len(records)} modules are up") | {"modules": [module_info(record) for record in records]}
 
 
 def node_loaded(record: Record) -> dict[str, Any]:
-    """Return the fields of ``LoadNode.Response``."""
+    """Return the fields of ``LoadNode.Response`` for a node that was loaded."""
     return {"success": True, "full_node_name": record.key.full_node_name, "unique_id": record.unique_id}
 
 
@@ -69,7 +69,7 @@ def node_refused(message: str) -> dict[str, Any]:
 
 
 def nodes_listed(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the fields of ``ListNodes.Response``: what is loaded."""
+    """Return the fields of ``ListNodes.Response``: the nodes that are loaded."""
     loaded = [record for record in records if record.node_id]
     return {
         "full_node_names": [record.key.full_node_name for record in loaded],
@@ -79,21 +79,21 @@ def nodes_listed(records: Sequence[Record]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Row:
-    """A service: the operation that its request stands for, and the fields of its response."""
+    """Row of a service: its type, the operation that a request runs, and the fields of its responses."""
 
     service_type: Any
     operation: Callable[[Operations, Any], Operation]
-    """Raises DimosError for a request that cannot be read."""
+    """Makes the operation of a request. Raises DimosError for a request that cannot be read."""
     done: Callable[[Any], Mapping[str, Any]] = done
-    """The fields for the operation's result."""
+    """Makes the fields of the response from the result of the operation."""
     refused: Callable[[str], Mapping[str, Any]] = refused
-    """The fields for the sentence of an error."""
+    """Makes the fields of the response from the sentence of an error."""
     below: str = ""
-    """Where the service is below the node's name; its own name follows from that of its type."""
+    """Path between the node's name and the service's own name, which follows from the name of its type."""
 
     @property
     def name(self) -> str:
-        """``~/restart_module`` for ``RestartModule``: the name that a node of that class would have."""
+        """Name of the service, such as ``~/restart_module`` for the type ``RestartModule``."""
         return f"~/{self.below}{node_name_of(self.service_type.__name__)}"
 
 
@@ -138,7 +138,7 @@ ROWS = (
 
 
 class Services:
-    """The services of ``node`` for a fleet.
+    """Services of the coordinator's ``node``.
 
     ``run`` runs an operation in the coordinator's loop and returns its result; ``say`` logs a line.
     """
@@ -154,18 +154,18 @@ class Services:
         ]
 
     def close(self) -> None:
-        """Take no more requests."""
+        """Destroy the services, so that no more requests arrive."""
         for service in self._services:
             service.close()
 
     def _answer(self, row: Row, asked: Any) -> Any:
-        """Carry a request out under its id, or under a new one; return the response."""
+        """Run the operation of a request under the id of the request, or under a new one; return the response."""
         number = getattr(asked, "request_id", "") or new_request_id()
         if not is_request_id(number):
             return self._refuse(
                 row,
-                f"request_id {shown(number)} is not an id: that is 1 to 40 letters, digits, '_', '.' and '-', "
-                "or nothing, for one that the coordinator chooses",
+                f"request_id takes 1 to 40 letters, digits, '_', '.' and '-', not {shown(number)}; "
+                "leave it empty, and the coordinator chooses one",
             )
         with request(number):
             try:

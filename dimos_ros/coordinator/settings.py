@@ -1,4 +1,4 @@
-"""The bounds and choices of a coordinator, as a value. Each is a ROS parameter of the coordinator's node."""
+"""The settings of a coordinator. Each is a ROS parameter of the coordinator's node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dimos_ros.loading.log_levels import LOG_LEVELS, log_level_name
 from dimos_ros.naming.wording import nearest, shown
 
 EXECUTORS = ("events", "single", "multi")
-"""The executors of a container, by the names that containers have for them."""
+"""Names of the executors that a container can use."""
 
 
 def _flag(value: Any) -> bool:
@@ -55,7 +55,7 @@ def _executor(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Takes:
-    """Which values a setting takes: in words, and as a function that raises ValueError for any other."""
+    """Values that a setting takes: in words, and as a function that raises ValueError for any other value."""
 
     words: str
     read: Callable[[Any], Any]
@@ -75,33 +75,47 @@ def _setting(default: Any, takes: Takes, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """The bounds and choices of one coordinator; times are in seconds.
+    """Settings of one coordinator; times are in seconds.
 
-    Raises SettingsError for a value that would not work.
+    Raises SettingsError for a value that a setting does not take.
     """
 
     fail_fast: bool = _setting(
-        True, FLAG, "Whether one module that fails takes down all that is started with it; if not, the rest runs on."
+        True,
+        FLAG,
+        "Whether the failure of one module takes down all modules that start with it. If false, the others run on.",
     )
-    load_timeout: float = _setting(30.0, SECONDS, "Seconds for importing a module's class and running its constructor.")
+    load_timeout: float = _setting(
+        30.0, SECONDS, "Seconds that a module has for the import of its class and for its constructor."
+    )
     transition_timeout: float = _setting(
-        20.0, SECONDS, "Seconds for one lifecycle callback of a module, such as on_configure."
+        20.0, SECONDS, "Seconds that a module has for one lifecycle callback, such as on_configure."
     )
     stop_timeout: float = _setting(
-        3.0, SECONDS, "Seconds for a module to deactivate, clean up and be destroyed; then it is ended by force."
+        3.0,
+        SECONDS,
+        "Seconds that a module has to stop: deactivate, clean up, destroy its node. Then it is ended by force.",
     )
-    compile_timeout: float = _setting(60.0, SECONDS, "Seconds for importing a blueprint and planning it.")
-    respawn: bool = _setting(True, FLAG, "Whether modules whose process died are brought back.")
-    respawn_delay: float = _setting(0.2, DELAY, "Seconds before the first respawn, doubled for each that follows soon.")
+    compile_timeout: float = _setting(60.0, SECONDS, "Seconds for the import of a blueprint and its planning.")
+    respawn: bool = _setting(True, FLAG, "Whether modules are started again after their process died.")
+    respawn_delay: float = _setting(
+        0.2,
+        DELAY,
+        "Seconds before the first respawn of a module. The delay doubles with each further respawn in a row.",
+    )
     respawn_limit: int = _setting(
-        5, COUNT, "Respawns in a row, after which a module stays down until it is restarted by hand."
+        5, COUNT, "Number of respawns in a row. After the last, a module stays down until it is restarted by hand."
     )
     spares: int = _setting(
-        1, COUNT, "Processes kept ready, so that a restart does not wait for one to join the ROS graph."
+        1,
+        COUNT,
+        "Number of spare processes. A restart uses one, and so need not wait for a new process to start.",
     )
-    executor: str = _setting("events", EXECUTOR, f"Executor of the containers: {', '.join(EXECUTORS)}.")
+    executor: str = _setting(
+        "events", EXECUTOR, f"Executor that runs the callbacks of a container: {', '.join(EXECUTORS)}."
+    )
     log_level: str = _setting(
-        "", LEVEL, f"Least severe log messages that are shown: {', '.join(LOG_LEVELS)}. Empty for ROS's default."
+        "", LEVEL, f"Log level of the containers: {', '.join(LOG_LEVELS)}. Empty for ROS's default."
     )
 
     def __post_init__(self) -> None:
@@ -114,7 +128,7 @@ class Settings:
 
     @classmethod
     def of(cls, **given: Any) -> Settings:
-        """Settings by name. Raises SettingsError, also for an unknown name: with the nearest ones."""
+        """Return the settings of these names and values. Raises SettingsError for an unknown name or a wrong value."""
         known = [one.name for one in fields(cls)]
         for name in given:
             if name not in known:

@@ -1,5 +1,7 @@
-"""The verbs. Each is a file of this folder: the first line of its docstring says what it is for, and it has
-``add_arguments(parser)`` and ``run(arguments, output)``."""
+"""The verbs of the command line. Each verb is a file of this folder.
+
+The first line of its docstring is its help. It has ``add_arguments(parser)`` and ``run(arguments, output)``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from dimos_ros.cli.output import Output
 
 
 class Verb(Protocol):
-    """What a verb's file has."""
+    """Verb of the command line: the file that implements it."""
 
     __doc__: str | None
 

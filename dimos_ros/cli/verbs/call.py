@@ -1,4 +1,4 @@
-"""Call a method of a module; without a method, list those it has."""
+"""Call a method of a module; without a method, list the methods of the module."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dimos_ros.cli.completion import (
 from dimos_ros.cli.errors import CommandError, UsageError
 from dimos_ros.cli.fleet_client import FleetClient
 from dimos_ros.cli.output import Output
+from dimos_ros.naming.wording import shortened
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,19 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     complete_method(
         parser.add_argument(
-            "method", nargs="?", default="", help="method to call, e.g. clear; without one, all are listed"
+            "method", nargs="?", default="", help="method to call, e.g. clear; without it, all methods are listed"
         )
     )
     values = parser.add_argument(
         "arguments",
         nargs="*",
         metavar="argument",
-        help="arguments of the method: each a JSON value or other text, such as 0.8 or left; or each as name=value; or "
-        "all in one JSON array or object",
+        help="arguments of the method: each is a JSON value or other text, such as 0.8 or left; or each is name=value; "
+        "or one JSON array or object holds all",
     )
     complete_nothing(values)
     name = parser.add_argument(
-        "--name", default="", help="node name, needed if several modules of the class run in the namespace"
+        "--name",
+        default="",
+        help="node name of the module; needed if the namespace has several modules of the class",
     )
     complete_node_name(name)
 
@@ -63,16 +66,16 @@ def run(arguments: argparse.Namespace, output: Output) -> None:
 
 
 def methods(found: Mapping[str, Mapping[str, str]]) -> str:
-    """What a module can be asked, one line a method: its signature and what it is for."""
+    """Return the list of a module's methods as text, with a signature and a summary on each line."""
     width = max((len(method["signature"]) for method in found.values()), default=0)
     lines = [f"{method['signature']:<{width}}  {method['summary']}".rstrip() for method in found.values()]
-    return "\n".join(lines) or "it has no calls"
+    return "\n".join(lines) or "the module has no methods to call"
 
 
 def pack(words: Sequence[str]) -> str:
-    """The arguments as the one JSON text that a module takes: an array or an object, "" for none.
+    """Return the arguments as one JSON text: an array or an object, "" for none.
 
-    Raises UsageError when named and unnamed ones are mixed.
+    Raises UsageError if named and unnamed arguments are mixed.
     """
     if not words:
         return ""
@@ -83,7 +86,9 @@ def pack(words: Sequence[str]) -> str:
     if all(named):
         return json.dumps({name: _value(value) for name, _, value in pairs})
     if any(named):
-        raise UsageError(f"named and unnamed arguments do not mix: {' '.join(words)}; give all as name=value, or none")
+        raise UsageError(
+            f"named and unnamed arguments do not mix: {shortened(' '.join(words))}; give all as name=value, or none"
+        )
     return json.dumps([_value(word) for word in words])
 
 

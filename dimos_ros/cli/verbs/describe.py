@@ -1,4 +1,4 @@
-"""Show what a module declares: streams, parameters, references, calls."""
+"""Show the streams, parameters, references and calls of a module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument(
         "namespace",
         metavar="package.module:Class | namespace",
-        help="import path of a class; or the namespace of a running module, which the next argument names",
+        help="import path of a module class; or namespace of a running module, which the next argument names",
     )
     complete_namespace(where)
     complete_class(
@@ -53,13 +53,13 @@ def module_class(path: str) -> Any:
     if not (isinstance(found, type) and issubclass(found, Declared)):
         kind = type(found).__name__
         raise CommandError(
-            f"{path} is not a module class but a {kind}; `fleet plan {path}` shows what a blueprint holds"
+            f"{path} is not a module class but a {kind}; `fleet plan {path}` shows the modules of a blueprint"
         )
     return found
 
 
 def interface_dict(interface: Interface) -> dict[str, Any]:
-    """An interface for JSON, by kind and name. A parameter that has to be given has no default."""
+    """Return an interface for JSON, by kind and name. A required parameter has no default."""
     result: dict[str, Any] = {}
     for kind in ("streams", "parameters", "calls"):
         result[kind] = [_plain(asdict(declared)) for declared in getattr(interface, kind).values()]

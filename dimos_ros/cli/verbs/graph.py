@@ -1,4 +1,4 @@
-"""Draw the fleet: instances, the topics between them, references. As dot, Mermaid or JSON."""
+"""Draw a fleet as dot, Mermaid or JSON: its modules, the topics between them, and their references."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from dimos_ros.cli.source_arguments import add_source_arguments, plan_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--format", choices=("dot", "mermaid"), default="dot", help="dot: for Graphviz; mermaid: for Markdown"
+        "--format",
+        choices=("dot", "mermaid"),
+        default="dot",
+        help="dot draws with Graphviz, mermaid in Markdown",
     )
-    add_source_arguments(parser, "It is drawn without being run. Without one, the fleet that runs is drawn.")
+    add_source_arguments(parser, "The blueprint is drawn, not run. Without a blueprint, the running fleet is drawn.")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:

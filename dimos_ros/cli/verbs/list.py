@@ -1,4 +1,4 @@
-"""Show the modules of the fleet and how they are."""
+"""List the modules of the running fleet with their states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from dimos_ros.cli.status_table import status_table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     namespace = parser.add_argument(
-        "namespace", nargs="?", default="", help="show only the modules of this namespace and below it (default: all)"
+        "namespace",
+        nargs="?",
+        default="",
+        help="list only the modules of this namespace and below it (default: all)",
     )
     complete_namespace(namespace)
 

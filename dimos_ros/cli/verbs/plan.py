@@ -1,4 +1,4 @@
-"""Show what a blueprint compiles to, without running it: one load request a module."""
+"""Show the plan of a blueprint, without running it: one load request for each module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dimos_ros.cli.source_arguments import add_source_arguments, plan_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser)
-    parser.add_argument("--yaml", action="store_true", help="Print every load request in full, as YAML.")
+    parser.add_argument("--yaml", action="store_true", help="print every load request in full, as YAML")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:

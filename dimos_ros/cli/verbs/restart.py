@@ -1,4 +1,4 @@
-"""Restart one module in place, or a whole namespace: same names, same wiring, current source."""
+"""Restart one module, or all modules of a namespace, in place and with their current source."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-reload",
         action="store_true",
-        help="restart with the source as it was imported before (default: import it again)",
+        help="restart with the source that is already imported (default: import the current source)",
     )
 
 
 def add_module_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
-    """Add what ``unload`` takes as well."""
+    """Add the arguments that ``restart`` and ``unload`` share."""
     namespace = parser.add_argument(
-        "namespace", help=f'namespace of what is {verb}ed, e.g. robot1; "/" is the global one'
+        "namespace", help=f'namespace of the modules to {verb}, e.g. robot1; "/" is the global one'
     )
     complete_namespace(namespace)
     kind = parser.add_argument(
@@ -35,14 +35,16 @@ def add_module_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     )
     complete_class(kind)
     name = parser.add_argument(
-        "--name", default="", help="node name, needed if several modules of the class run in the namespace"
+        "--name",
+        default="",
+        help="node name of the module; needed if the namespace has several modules of the class",
     )
     complete_node_name(name)
     add_request_id(parser)
 
 
 def change_modules(arguments: argparse.Namespace, output: Output, verb: str, **fields: Any) -> None:
-    """Have the coordinator do something with the module that is named, or else with the whole namespace."""
+    """Ask the coordinator to apply a verb to one module; without a class and a name, to the whole namespace."""
     fields["node_namespace"] = arguments.namespace
     if arguments.module or arguments.name:
         names = {"class_name": arguments.module, "node_name": arguments.name}

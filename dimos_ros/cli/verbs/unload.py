@@ -1,4 +1,4 @@
-"""Take one module, or a whole namespace, down and out of the fleet."""
+"""Stop one module, or all modules of a namespace, and remove them from the fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watch the fleet: the table of `list`, renewed whenever something changes."""
+"""Show the table of `fleet list` and renew it at every change of the fleet."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dimos_ros.cli.output import Output, on_terminal
 from dimos_ros.cli.status_table import status_table
 
 PERIOD = 0.5
-"""Seconds between looks at whether the coordinator is still there, and renewals of the uptime column."""
+"""Seconds between two renewals of the uptime column, and between two checks that the coordinator still runs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Ends with the coordinator, or with Ctrl-C. With --json: one line for each change."
+    parser.epilog = "It ends with the coordinator or with Ctrl-C. With --json, it prints one line for each change."
 
 
 def run(arguments: argparse.Namespace, output: Output) -> None:
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, output: Output) -> None:
             else:
                 client.watch(_printer(output), lambda: None, PERIOD)
         except KeyboardInterrupt:
-            return  # it is how one ends to watch
+            return  # Ctrl-C is the normal end of this verb
         print(f"{client.coordinator} has ended", file=output.errors)
 
 
