@@ -16,6 +16,14 @@ class DimosError(Exception):
     remote_traceback: str = ""
 
 
+def message_of(error: BaseException) -> str:
+    """Return an error's message, also where its own ``__str__`` raises."""
+    try:
+        return str(error)
+    except Exception as other:
+        return f"its message cannot be had: {type(other).__name__}"
+
+
 class DeclarationError(DimosError, TypeError):
     """A module's class body declares something that cannot work."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dimos_ros.blueprint import arguments as signature
 from dimos_ros.blueprint.blueprint import Blueprint, as_blueprint
 from dimos_ros.declaration.declared import Declared
-from dimos_ros.exceptions import BlueprintError, DimosError
+from dimos_ros.exceptions import BlueprintError, DimosError, message_of
 from dimos_ros.naming.import_path import import_object
 from dimos_ros.naming.wording import listed, shown
 
@@ -44,10 +45,11 @@ def blueprint_of(path: str, arguments: Mapping[str, Any], robots: Sequence[str] 
         made = found(**bound)
     except DimosError as error:
         raise BlueprintError(f"{path}: {error}") from error
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # sys.exit() in a blueprint function is an error of the blueprint
-        raise BlueprintError(f"{path} raised {type(error).__name__}: {error}{_line(error)}") from error
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise  # Ctrl-C
+        text = f"{type(error).__name__}: {message_of(error)}"
+        raise BlueprintError(f"{path} raised {text}{_line(error)}") from error
     if not isinstance(made, Blueprint):
         if inspect.iscoroutine(made):
             made.close()

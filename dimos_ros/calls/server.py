@@ -13,7 +13,14 @@ from dimos_ros.calls.conversion_hints import Hints, hints_of
 from dimos_ros.calls.wire import ENCODED, IDENTITY, LISTINGS, SERVICE, Answer
 from dimos_ros.declaration.interface import Interface
 from dimos_ros.declaration.rpc import methods_of, service_type_of
-from dimos_ros.exceptions import ArgumentError, CallError, TargetDiedError, TargetInactiveError, UnknownMethodError
+from dimos_ros.exceptions import (
+    ArgumentError,
+    CallError,
+    TargetDiedError,
+    TargetInactiveError,
+    UnknownMethodError,
+    message_of,
+)
 from dimos_ros.naming.wording import listed, shown
 from dimos_ros.processes.process_identity import own_identity
 from dimos_ros.processes.threads import CachedThreads
@@ -125,7 +132,7 @@ class CallServer:
         except CallError as error:
             return Answer(False, "", type(error).__name__, str(error))
         except BaseException as error:  # such as a dataclass in the module's code that refuses its values
-            return Answer(False, "", ArgumentError.__name__, f"{method}(): {type(error).__name__}: {_text_of(error)}")
+            return Answer(False, "", ArgumentError.__name__, f"{method}(): {type(error).__name__}: {message_of(error)}")
         try:
             result = getattr(self._module, method)(**values)
         except BaseException as error:  # sys.exit() too: a call must not end the process of the module
@@ -133,7 +140,7 @@ class CallServer:
         try:
             return Answer(True, to_json(hints.result(result), encoded=encoded))
         except BaseException as error:
-            message = f"{self._name}: {method}(): {_text_of(error)}"
+            message = f"{self._name}: {method}(): {message_of(error)}"
             self._host.error(f"the result of {method}()", error)
             return Answer(False, "", ArgumentError.__name__, message)
 
@@ -157,7 +164,7 @@ class CallServer:
         self._host.error(f"call {method}", error)
         inside = error.__traceback__.tb_next if error.__traceback__ else None
         text = "".join(traceback.format_exception(type(error), error, inside))
-        return Answer(False, "", type(error).__name__, _text_of(error), text)
+        return Answer(False, "", type(error).__name__, message_of(error), text)
 
     def _serve(self, request: Any) -> Any:
         return _response(self.answer(request.method, request.arguments))
@@ -171,7 +178,7 @@ class CallServer:
             if hasattr(response, "success"):
                 response.success = False
             if hasattr(response, "message"):
-                response.message = _clean(f"{type(error).__name__}: {_text_of(error)}")
+                response.message = _clean(f"{type(error).__name__}: {message_of(error)}")
             return response
 
         def serve(request: Any) -> Any:
@@ -198,14 +205,7 @@ def _response(answer: Answer) -> Any:
 
 
 def _response_to(error: BaseException) -> Any:
-    return _response(Answer(False, "", type(error).__name__, _text_of(error)))
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as other:
-        return f"(its message cannot be read: str() raised {type(other).__name__})"
+    return _response(Answer(False, "", type(error).__name__, message_of(error)))
 
 
 def _clean(text: str) -> str:

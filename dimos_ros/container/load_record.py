@@ -10,17 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dimos_ros.exceptions import DimosError
 from dimos_ros.loading.load_request import LoadRequest
 
 MAX_ATTEMPTS = 3
 """How often a container tries to load a node again, if the container dies during each attempt."""
 
 
+VERSION = 1
+"""Version of the file's form."""
+
+
+class RestoreFileError(DimosError, ValueError):
+    """A file to restore nodes from that no container has written, or one of another version."""
+
+
 class LoadRecord:
     """The load requests of the nodes that run, by id, in the file ``path``. Thread-safe.
 
     The file exists while a container runs. If it exists before a container starts, the last container crashed.
-    Raises OSError if the file cannot be read or written.
+    Raises OSError if the file cannot be read or written, RestoreFileError if it was written by something else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +38,7 @@ class LoadRecord:
         self._last_id = 0
         self._nodes: dict[int, dict[str, Any]] = {}
         with contextlib.suppress(FileNotFoundError):
-            self._read(json.loads(path.read_text()))
+            self._read(path.read_bytes())
         self._write()
 
     @property
@@ -66,13 +75,32 @@ class LoadRecord:
         with self._lock:
             self._path.unlink(missing_ok=True)
 
-    def _read(self, data: dict[str, Any]) -> None:
-        self._last_id = data["last_id"]
-        self._nodes = {int(unique_id): node for unique_id, node in data["nodes"].items()}
+    def _read(self, content: bytes) -> None:
+        try:
+            data = json.loads(content)
+            if data["version"] != VERSION:
+                raise ValueError(f"it has version {data['version']!r:.40}, and this container reads version {VERSION}")
+            self._last_id = int(data["last_id"])
+            self._nodes = {int(unique_id): _checked(node) for unique_id, node in data["nodes"].items()}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RestoreFileError(
+                f"{self._path} is not a file that a container wrote to restore its nodes from "
+                f"({type(error).__name__}: {error}); delete it to start empty"
+            ) from None
 
     def _write(self) -> None:
-        data = {"last_id": self._last_id, "nodes": {str(number): node for number, node in self._nodes.items()}}
+        data = {
+            "version": VERSION,
+            "last_id": self._last_id,
+            "nodes": {str(number): node for number, node in self._nodes.items()},
+        }
         # A replaced file is always complete, even if the container dies in between.
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         new.write_text(json.dumps(data, indent=1))
         new.replace(self._path)
+
+
+def _checked(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a node of the file, if all is there that is needed to load it."""
+    LoadRequest.from_dict(node["request"])
+    return {"node": str(node["node"]), "attempts": int(node["attempts"]), "request": node["request"]}

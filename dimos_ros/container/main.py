@@ -156,7 +156,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         import argcomplete
 
         argcomplete.autocomplete(arguments_parser)
-    return arguments_parser.parse_args(arguments)
+    options = arguments_parser.parse_args(arguments)
+    if options.respawn and not options.processes:
+        arguments_parser.error("--respawn works with --processes: without it, a crash ends the container itself")
+    return options
 
 
 def _ros_arguments(arguments: Sequence[str]) -> list[str]:

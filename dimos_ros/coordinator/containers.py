@@ -15,7 +15,7 @@ from dimos_ros.exceptions import ContainerDiedError, DimosError
 from dimos_ros.processes.launcher import ChildProcess, Exit, Launcher
 from dimos_ros.processes.message import Event, Notice, Request
 from dimos_ros.processes.request_id import request
-from dimos_ros.processes.supervisor import Supervisor
+from dimos_ros.processes.supervisor import Supervisor, how_it_ended
 from dimos_ros.transport.leftovers import remove_segments, segments_of
 from dimos_ros.transport.message_size import carries_bytes
 
@@ -23,6 +23,8 @@ A = TypeVar("A")
 
 BEGIN_SECONDS = 20.0
 JOIN_SECONDS = 2.0
+DEATH_SECONDS = 2.0
+"""How long an error waits for the exit code of a process whose channel has ended."""
 
 
 def sends_images(instance: Instance) -> bool:
@@ -59,7 +61,11 @@ class Container:
         """Return the answer of the process. Raises ContainerDiedError, and the errors of :meth:`ParentEnd.ask`."""
         if self.process is None or not self.is_alive:
             raise ContainerDiedError(f"the process of {self.name or 'a container'} has ended")
-        return await self.process.channel.ask(asked, timeout)
+        try:
+            return await self.process.channel.ask(asked, timeout)
+        except ContainerDiedError:
+            how = await how_it_ended(self.process, DEATH_SECONDS)
+            raise ContainerDiedError(f"its process {self.pid} {how}") from None
 
     def tell(self, notice: Notice) -> None:
         """Send a notice to the process if it is alive; see :meth:`ParentEnd.tell`."""

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from dimos_ros.blueprint.plan import Plan
@@ -109,7 +109,7 @@ class Engine:
             with self._introducer.holding(_hold_seconds(plan)) if self._introducer else contextlib.nullcontext():
                 failures = await self._bring_up(records)
             if failures and self.settings.fail_fast:
-                raise BuildError(_failure_text(records, failures))
+                raise _build_error(records, failures)
             await self._check_count(records, failures)
         except BaseException:
             await asyncio.shield(self._remove(records))
@@ -119,9 +119,9 @@ class Engine:
         self._on_progress(f"{up} of {count(len(records), 'module')} up after {time.monotonic() - started:.2f} s")
         return records
 
-    async def _bring_up(self, records: Sequence[Record]) -> dict[InstanceKey, str]:
+    async def _bring_up(self, records: Sequence[Record]) -> dict[InstanceKey, DimosError]:
         """Load, configure and activate instances. Returns the reason of each failure by key."""
-        failures: dict[InstanceKey, str] = {}
+        failures: dict[InstanceKey, DimosError] = {}
         await self._each(records, self._load, failures)
         await self._each(records, lambda r: instance_steps.transition(r, "configure", self.settings), failures)
         done = itertools.count(1)
@@ -135,7 +135,7 @@ class Engine:
             await self._each([r for r in records if r.instance.stage == stage], activate, failures)
         return failures
 
-    async def _each(self, records: Sequence[Record], step: Step, failures: dict[InstanceKey, str]) -> None:
+    async def _each(self, records: Sequence[Record], step: Step, failures: dict[InstanceKey, DimosError]) -> None:
         """Run one step for all instances that have not failed, in parallel.
 
         With ``fail_fast``, the first failure ends the step for all.
@@ -148,7 +148,7 @@ class Engine:
                 async with record.lock:
                     await step(record)
             except DimosError as error:
-                failures[record.key] = str(error)
+                failures[record.key] = error
                 self._on_progress(f"failed: {error}")
                 if self.settings.fail_fast:
                     raise
@@ -160,15 +160,15 @@ class Engine:
     async def _load(self, record: Record) -> None:
         await instance_steps.load(record, await self.containers.planned(record.instance.container), self.settings)
 
-    async def _check_count(self, records: Sequence[Record], failures: dict[InstanceKey, str]) -> None:
+    async def _check_count(self, records: Sequence[Record], failures: dict[InstanceKey, DimosError]) -> None:
         """Compare the nodes that the containers host with the plan. Raises BuildError for missing nodes."""
         containers = {r.container for r in records if r.container is not None and r.container.is_alive}
         answers = await asyncio.gather(*(c.ask(ListHosted(), self.settings.load_timeout) for c in containers))
         hosted = {node.full_node_name for answer in answers for node in answer.nodes}
         missing = [r for r in records if r.key not in failures and r.key.full_node_name not in hosted]
         if missing:
-            text = {record.key: record.last_error or "its container does not host it" for record in missing}
-            raise BuildError(_failure_text(records, text))
+            why = "its container does not host it"
+            raise _build_error(records, {r.key: ModuleFailedError(f"{r}: {r.last_error or why}") for r in missing})
 
     # ------------------------------------------------------------------------------------- unload and restart
 
@@ -387,6 +387,10 @@ def _hold_seconds(plan: Plan) -> float:
     return 1.0 + 0.1 * len(containers_of(plan))
 
 
-def _failure_text(records: Sequence[Record], failures: dict[InstanceKey, str]) -> str:
+def _build_error(records: Sequence[Record], failures: Mapping[InstanceKey, DimosError]) -> BuildError:
+    """Return the error that names each instance that failed, with the tracebacks of all."""
     up = len(records) - len(failures)
-    return f"{up} of {count(len(records), 'module')} came up; failed: {'; '.join(failures.values())}"
+    texts = "; ".join(map(str, failures.values()))
+    error = BuildError(f"{up} of {count(len(records), 'module')} came up; failed: {texts}")
+    error.remote_traceback = "\n".join(filter(None, (failure.remote_traceback for failure in failures.values())))
+    return error

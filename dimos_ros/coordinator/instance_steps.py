@@ -32,7 +32,7 @@ async def load(record: Record, container: Container, settings: Settings) -> None
             raise failed(record, f"its constructor still runs after {settings.load_timeout:g} s") from None
         loaded = found
     except DimosError as error:
-        raise failed(record, str(error)) from error
+        raise failed(record, str(error), error) from error
     record.node_id, record.is_managed = loaded.unique_id, loaded.is_managed
     record.state, record.loaded_at = loaded.state, time.monotonic()
 
@@ -51,7 +51,7 @@ async def transition(record: Record, name: str, settings: Settings) -> None:
     except (RequestTimeoutError, TimeoutError):
         raise failed(record, f"on_{name} still runs after {bound:g} s") from None
     except DimosError as error:
-        raise failed(record, str(error)) from error
+        raise failed(record, str(error), error) from error
 
 
 async def take_down(record: Record, settings: Settings) -> str:
@@ -68,8 +68,8 @@ async def take_down(record: Record, settings: Settings) -> str:
     try:
         request = Unload(record.node_id, record.key.full_node_name, bound)
         report = await container.ask(request, 2 * bound + MARGIN)
-    except ContainerDiedError:
-        return "its process had ended"
+    except ContainerDiedError as error:
+        return str(error)
     except (RequestTimeoutError, DimosError) as error:
         return f"it was left behind in {container.name}: {error}"
     if not report.success:
@@ -77,7 +77,9 @@ async def take_down(record: Record, settings: Settings) -> str:
     return report.detail if report.forced else ""
 
 
-def failed(record: Record, why: str) -> ModuleFailedError:
-    """Note a failure on the record; return the error that names the instance and the cause."""
+def failed(record: Record, why: str, cause: DimosError | None = None) -> ModuleFailedError:
+    """Note a failure on the record; return the error that names the instance and the cause, with its traceback."""
     record.health, record.last_error = FAILED, why
-    return ModuleFailedError(f"{record}: {why}")
+    error = ModuleFailedError(f"{record}: {why}")
+    error.remote_traceback = cause.remote_traceback if cause is not None else ""
+    return error

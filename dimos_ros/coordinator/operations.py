@@ -211,8 +211,8 @@ class Operations:
         return [record.instance for record in self._engine.records.values()]
 
 
-def _text(module: type[Declared] | str) -> str:
-    return path_of(module) if isinstance(module, type) else module
+def _text(module: type[Declared] | str | None) -> str:
+    return path_of(module) if isinstance(module, type) else module or ""
 
 
 def _words(module: type[Declared] | str, namespace: str | None, name: str = "") -> list[str]:

@@ -143,7 +143,7 @@ class Module(Declared, LifecycleNode, is_base=True):
             self._before(name)
             result = callback(state)
             result = TransitionCallbackReturn.SUCCESS if result is None else result
-        except (KeyboardInterrupt, Interrupted):
+        except Interrupted:
             raise
         except BaseException as error:  # sys.exit() too: it fails the transition and must not end the process
             self._report(name, error)

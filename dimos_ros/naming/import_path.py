@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from typing import Any
 
-from dimos_ros.exceptions import ClassNotFoundError
+from dimos_ros.exceptions import ClassNotFoundError, message_of
 from dimos_ros.naming.wording import listed, shown
 
 LONGEST_PATH = 200
@@ -31,7 +32,9 @@ def import_object(path: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except KeyboardInterrupt:
-        raise
+        if threading.current_thread() is threading.main_thread():
+            raise  # Ctrl-C; in another thread, the imported code raised it
+        raise ClassNotFoundError(f"{path_text}: importing {module_name} raised KeyboardInterrupt") from None
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise ClassNotFoundError(
@@ -41,7 +44,7 @@ def import_object(path: str) -> Any:
         raise ClassNotFoundError(f"{path_text}: {module_name} needs {error.name!r}, which is missing") from error
     except BaseException as error:
         raise ClassNotFoundError(
-            f"{path_text}: importing {module_name} failed: {type(error).__name__}: {error}{_place(error)}"
+            f"{path_text}: importing {module_name} failed: {type(error).__name__}: {message_of(error)}{_place(error)}"
         ) from error
     for part in name.split("."):
         try:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from dimos_ros import exceptions
-from dimos_ros.exceptions import ContainerDiedError, DimosError, RequestTimeoutError
+from dimos_ros.exceptions import ContainerDiedError, DimosError, RequestTimeoutError, message_of
 from dimos_ros.processes.message import Event, Message, Notice, Protocol, Request
 from dimos_ros.processes.request_id import current_request_id, request
 from dimos_ros.processes.threads import CachedThreads
@@ -140,7 +140,7 @@ class ParentEnd:
         try:
             while line := await reader.readline():
                 self._receive(line)
-        except ConnectionResetError:
+        except ConnectionError:
             pass  # the child ended before it had read all messages
         except (OSError, ValueError) as error:
             reason = f"reading from the process failed: {error}"
@@ -289,7 +289,7 @@ def error_data(error: BaseException) -> dict[str, Any]:
     """Return an error as JSON data: its classes, its text and its traceback."""
     return {
         "kinds": [kind.__name__ for kind in type(error).__mro__],
-        "message": str(error),
+        "message": message_of(error),
         "text": "".join(traceback.format_exception_only(type(error), error)).strip(),
         "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
     }

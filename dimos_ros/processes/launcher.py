@@ -30,14 +30,16 @@ _log = logging.getLogger(__name__)
 class Exit:
     """The end of a process.
 
-    ``status`` is the exit code, or the negative number of the signal that ended the process. ``last_words`` is the
-    error that ended the process, if the process reported one.
+    ``status`` is the exit code, or the negative number of the signal that ended the process; None if the fork server
+    ended, which alone would know. ``last_words`` is the error that ended the process, if the process reported one.
     """
 
-    status: int
+    status: int | None
     last_words: str = ""
 
     def __str__(self) -> str:
+        if self.status is None:
+            return "ended with the fork server, the process that starts all other processes"
         how = f"signal {signal.Signals(-self.status).name}" if self.status < 0 else f"exit code {self.status}"
         return f"ended with {how}{f': {self.last_words}' if self.last_words else ''}"
 
@@ -203,11 +205,15 @@ class Launcher:
 
     def _lost(self) -> None:
         self._is_lost = True
+        if not self._is_closed:
+            names = ", ".join(child.channel.name for child in self._children.values()) or "none"
+            text = "the fork server (process %d) has ended, and with it all processes that it started: %s"
+            _log.error(text, self._server.process.pid, names)
         for future in self._starting.values():
             if not future.done():
                 future.set_exception(ContainerDiedError("the process that starts all other processes has ended"))
         for child in self._children.values():
             with contextlib.suppress(asyncio.InvalidStateError):
                 child.channel.close()
-                child.exited.set_result(Exit(-signal.SIGKILL))
+                child.exited.set_result(Exit(None))
         self._children.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from dimos_ros.exceptions import ModuleFailedError
+from dimos_ros.exceptions import ModuleFailedError, message_of
 
 
 class Interrupted(BaseException):
@@ -17,7 +17,10 @@ def error_text(error: BaseException) -> str:
 
     A ModuleFailedError gives only its message, because that is a sentence already.
     """
-    return str(error) if isinstance(error, ModuleFailedError) else f"{type(error).__name__}: {error}"
+    message = message_of(error)
+    if isinstance(error, ModuleFailedError):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def traceback_text(error: BaseException) -> str:
