@@ -26,11 +26,11 @@ LINES_OF_A_FAILURE = 30
 
 
 class BuildError(Exception):
-    """The interfaces could not be built; the message says what is missing and how to get it."""
+    """Error of a build of the interfaces. The message names what is missing and how to get it."""
 
 
 def package_prefix(name: str, prefixes: Iterable[str]) -> str | None:
-    """The first of the prefixes that has the ROS package, as CMake would find it; None where none has."""
+    """Return the first prefix that contains the ROS package, in the order of CMake; None if no prefix does."""
     for prefix in prefixes:
         if (Path(prefix) / "share" / name / "cmake" / f"{name}Config.cmake").is_file():
             return prefix
@@ -38,7 +38,7 @@ def package_prefix(name: str, prefixes: Iterable[str]) -> str | None:
 
 
 def search_prefixes(environment: Mapping[str, str]) -> list[str]:
-    """Where CMake looks for packages: what is sourced, then what stands beside the programs on the PATH."""
+    """Return the paths where CMake looks for packages: sourced ones first, then those of programs on the PATH."""
     sourced = [
         entry
         for name in ("CMAKE_PREFIX_PATH", "AMENT_PREFIX_PATH")
@@ -49,7 +49,7 @@ def search_prefixes(environment: Mapping[str, str]) -> list[str]:
 
 
 def missing_tool(environment: Mapping[str, str]) -> str | None:
-    """One sentence on the first thing that is not there and what to install for it; None when all is there."""
+    """Return a sentence about the first missing tool and how to install it; None if nothing is missing."""
 
     def program(*names: str) -> str | None:
         # CC and CXX may hold a command with arguments, such as "ccache g++".
@@ -84,7 +84,7 @@ def missing_tool(environment: Mapping[str, str]) -> str | None:
 
 
 def cmake_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for CMake: without colcon's shims, and with all that is sourced to be found."""
+    """Return the environment for CMake: without colcon's shims, and with the prefixes of all sourced packages."""
     result = dict(environment)
     paths = result.pop("PYTHONPATH", "").split(os.pathsep)
     kept = [entry for entry in paths if entry and Path(entry).name not in COLCON_SHIMS]
@@ -98,7 +98,7 @@ def cmake_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def configuration(prefix: Path, environment: Mapping[str, str]) -> str:
-    """What CMake's cache depends on, as text: another text means that the build tree must be made anew."""
+    """Return the inputs of CMake's cache as text. If the text changes, the build tree has to be made anew."""
     prefixes = search_prefixes(environment)
     return json.dumps(
         {
@@ -108,7 +108,7 @@ def configuration(prefix: Path, environment: Mapping[str, str]) -> str:
             "version": sys.version,
             "packages": {name: package_prefix(name, prefixes) for name in NEEDED_PACKAGES},
             "compilers": [environment.get("CC", ""), environment.get("CXX", "")],
-            # Of an interface that is no longer there, the generators leave parts that do not link.
+            # For an interface that was removed, the generators leave parts that do not link.
             "interfaces": [file.name for kind in ("msg", "srv") for file in sorted(SOURCE.glob(f"{kind}/*.{kind}"))],
             "cmake": hashlib.sha256((SOURCE / "CMakeLists.txt").read_bytes()).hexdigest(),
             "recipe": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
@@ -176,7 +176,7 @@ def _cmake(step: str, arguments: list[str], tree: Path, environment: Mapping[str
             ["cmake", *arguments], stdout=output, stderr=subprocess.STDOUT, env=dict(environment), check=False
         )
     if completed.returncode:
-        # The build tool stopped by itself, so what it leaves behind is whole.
+        # The build tool stopped by itself, so the files that it leaves are complete.
         (tree / "dimos_ros_unfinished").unlink(missing_ok=True)
         lines = log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if "error" in line.lower()][:5]

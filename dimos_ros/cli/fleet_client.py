@@ -234,7 +234,7 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         remedy = (
-            "source the setup file of a ROS 2 distribution"
+            "source the setup file of ROS 2"
             if name == "rclpy"
             else "build this package with colcon and source its workspace"
         )

@@ -255,7 +255,7 @@ class Engine:
         except DimosError as error:
             record.last_error = str(error)
             self._on_change()
-            raise ModuleFailedError(f"{record} was not restarted and runs on as it was: {error}") from error
+            raise ModuleFailedError(f"{record} was not restarted and runs on unchanged: {error}") from error
         return container
 
     async def _start_again(self, record: Record, container: Container) -> None:
@@ -356,7 +356,7 @@ class Engine:
         """Check, after a wait, that an instance is still part of the fleet. Raises InstanceNotFoundError."""
         self._check_running()
         if self.records.get(record.key) is not record:
-            raise InstanceNotFoundError(f"{record} was unloaded meanwhile")
+            raise InstanceNotFoundError(f"{record} was unloaded while this request waited")
 
     def _check_running(self) -> None:
         if self._stopping:

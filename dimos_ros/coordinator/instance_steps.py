@@ -71,7 +71,7 @@ async def take_down(record: Record, settings: Settings) -> str:
     except ContainerDiedError as error:
         return str(error)
     except (RequestTimeoutError, DimosError) as error:
-        return f"it was left behind in {container.name}: {error}"
+        return f"it could not be unloaded and remains in {container.name}: {error}"
     if not report.success:
         return report.error_message
     return report.detail if report.forced else ""

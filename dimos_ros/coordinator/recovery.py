@@ -70,7 +70,9 @@ class Recovery:
         delay = policy.delay_after(policy.ends_in_a_row(before, ran))
         if delay is None:
             names = ", ".join(map(str, lost))
-            self._on_progress(f"{names}: died {before} times in a row, left down; restart by hand")
+            self._on_progress(
+                f"{names}: the process died {before} times in a row, so it is not started again; restart it by hand"
+            )
             return
         await asyncio.sleep(delay)
         for record in sorted(lost, key=lambda r: r.instance.stage):
@@ -83,5 +85,5 @@ class Recovery:
                     await self._bring_up(record)
                     self._on_progress(f"{record} is back, in process {record.container and record.container.pid}")
                 except DimosError as error:
-                    self._on_progress(f"failed to bring back: {error}")
+                    self._on_progress(f"not started again: {error}")
             self._on_change()

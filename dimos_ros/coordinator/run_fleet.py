@@ -68,7 +68,7 @@ def _build(coordinator: ModuleCoordinator, source: BlueprintSource, stop: StopSi
     error = outcome[0]
     if error is None:
         if not source.is_given:
-            coordinator.node.say("nothing to start: neither blueprint nor config is given; waiting for load_blueprint")
+            coordinator.node.say("nothing to start: neither blueprint nor config is given; waiting for `fleet load`")
         return None
     if isinstance(error, CoordinatorStoppedError):
         return None
