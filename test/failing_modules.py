@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,8 @@ WAYS: dict[str, Callable[[], Any]] = {
     "odd": lambda: _raise(OddError("an odd thing")),
     "wordless": lambda: _raise(WordlessError()),
     "end": lambda: os._exit(7),
-    "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    # The signal may take a moment to end all threads.
+    "crash": lambda: (os.kill(os.getpid(), signal.SIGSEGV), time.sleep(60)),
 }
 
 

@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 
 from dimos_ros.container.load_node_message import from_message, to_message
 from dimos_ros.container.load_options import LoadOptions
-from dimos_ros.container.main import _log_arguments, _ros_arguments, _without_name, parser
+from dimos_ros.container.main import _log_arguments, _parse, _ros_arguments, _without_name, parser
 from dimos_ros.container.node_register import NodeRegister
 from dimos_ros.exceptions import LoadRefusedError
 from dimos_ros.loading.load_request import LoadRequest
@@ -162,3 +162,11 @@ def test_the_containers_own_name_is_refused() -> None:
     register.reserve("/container")
     with pytest.raises(LoadRefusedError, match="name of the container"):
         register.begin("/container")
+
+
+def test_respawn_without_processes_is_refused_rather_than_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _parse(["--respawn"])
+    assert ended.value.code == 2
+    assert "--respawn works with --processes" in capsys.readouterr().err
+    assert _parse(["--respawn", "--processes"]).respawn

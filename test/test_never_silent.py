@@ -78,7 +78,7 @@ def test_a_source_that_ends_its_process_leaves_the_old_module_running_and_is_nam
     monkeypatch.syspath_prepend(str(tmp_path))
     coordinator = build("module_under_edit:Edited")
     source.write_text(f"{source.read_text()}\n{line}\n")
-    with pytest.raises(ModuleFailedError, match=f"was not restarted and runs on as it was: .*{cause}"):
+    with pytest.raises(ModuleFailedError, match=f"was not restarted and runs on unchanged: .*{cause}"):
         coordinator.restart_module("Edited")
     assert health(coordinator) == {"edited": "ok"}
 

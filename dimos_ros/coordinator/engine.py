@@ -162,13 +162,22 @@ class Engine:
 
     async def _check_count(self, records: Sequence[Record], failures: dict[InstanceKey, DimosError]) -> None:
         """Compare the nodes that the containers host with the plan. Raises BuildError for missing nodes."""
-        containers = {r.container for r in records if r.container is not None and r.container.is_alive}
-        answers = await asyncio.gather(*(c.ask(ListHosted(), self.settings.load_timeout) for c in containers))
-        hosted = {node.full_node_name for answer in answers for node in answer.nodes}
+        containers = [*{r.container for r in records if r.container is not None and r.container.is_alive}]
+        asked = (container.ask(ListHosted(), self.settings.load_timeout) for container in containers)
+        hosted: set[str] = set()
+        faults: dict[Container | None, str] = {}
+        for container, answer in zip(containers, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+            if isinstance(answer, DimosError):
+                faults[container] = str(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                hosted |= {node.full_node_name for node in answer.nodes}
         missing = [r for r in records if r.key not in failures and r.key.full_node_name not in hosted]
         if missing:
-            why = "its container does not host it"
-            raise _build_error(records, {r.key: ModuleFailedError(f"{r}: {r.last_error or why}") for r in missing})
+            default = "its container does not host it"
+            why = {r.key: r.last_error or faults.get(r.container, default) for r in missing}
+            raise _build_error(records, {r.key: ModuleFailedError(f"{r}: {why[r.key]}") for r in missing})
 
     # ------------------------------------------------------------------------------------- unload and restart
 
@@ -253,7 +262,7 @@ class Engine:
                 await asyncio.shield(self.containers.end(container, 0.0))
                 raise
         except DimosError as error:
-            record.last_error = str(error)
+            record.last_error = f"not restarted: {error}"
             self._on_change()
             raise ModuleFailedError(f"{record} was not restarted and runs on unchanged: {error}") from error
         return container
