@@ -239,7 +239,7 @@ def test_a_hundred_restarts_leave_nothing_behind(build: Build, domain: int, wait
     assert record_of(coordinator, "robot1/source").restarts == 100
     assert after[0] <= before[0] + 2
     assert after[1] <= before[1] + 4
-    # A process's memory grows by leaps now and then, such as that of a table that doubles. A leak shows in every window.
+    # The memory of a process grows by leaps, such as that of a table that doubles. A leak shows in every window.
     assert min(end - start for start, end in itertools.pairwise(memory)) < 20 * 50_000
     assert fault_for_new_node(domain, fault) is None
 
