@@ -383,3 +383,16 @@ def test_the_python_interface_waits_for_the_end_of_the_job(build: Build) -> None
     coordinator = build(Finisher.blueprint())
     assert coordinator.loop() == "all of it is done"
     coordinator.stop()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [(["--help"], 0, "transition_timeout"), (["fleet.yaml"], 2, "unrecognized arguments: fleet.yaml")],
+)
+def test_the_executable_explains_itself_and_refuses_what_it_does_not_take(
+    domain: int, words: list[str], code: int, said: str
+) -> None:
+    command = [sys.executable, "-m", "dimos_ros.coordinator.main", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == code
+    assert said in ended.stdout + ended.stderr

@@ -142,3 +142,16 @@ def test_a_large_fleet_is_not_listed_whole_in_an_error() -> None:
         assert len(str(caught.value)) < 1000
     with pytest.raises(AmbiguousInstanceError, match=r"and \d+ more"):
         select_namespace(fleet, "")
+
+
+def test_an_import_path_that_does_not_run_is_answered_with_import_paths() -> None:
+    with pytest.raises(InstanceNotFoundError, match=r"^no pkg.mod:Maper runs; import paths that do: pkg.mod:Mapper, "):
+        select(RUNNING, "robot1", "pkg.mod:Maper")
+
+
+def test_a_namespace_without_class_and_name_lists_what_runs_there_or_says_that_nothing_does() -> None:
+    with pytest.raises(InstanceNotFoundError, match="robot2/front") as caught:
+        select(RUNNING, "robot2")
+    assert "robot1" not in str(caught.value)
+    with pytest.raises(InstanceNotFoundError, match="nothing runs under 'robot9'"):
+        select(RUNNING, "robot9")

@@ -75,10 +75,18 @@ class Begin(Request[None]):
     def subject(self) -> str:
         return f"{self.node_namespace.rstrip('/')}/{self.node_name}"
 
+    @property
+    def action(self) -> str:
+        return "start its node"
+
 
 @dataclass(frozen=True)
 class Join(Request[None]):
     """Join the ROS graph early, as a hidden node, so that other processes discover this one before it is needed."""
+
+    @property
+    def action(self) -> str:
+        return "join the ROS graph"
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,10 @@ class Preload(Request[None]):
     @property
     def subject(self) -> str:
         return self.plugin_name
+
+    @property
+    def action(self) -> str:
+        return f"import {self.plugin_name}"
 
 
 @dataclass(frozen=True)
@@ -134,6 +146,10 @@ class Transition(Request[None]):
     def subject(self) -> str:
         return f"{self.transition} {self.full_node_name}"
 
+    @property
+    def action(self) -> str:
+        return self.subject
+
 
 @dataclass(frozen=True)
 class Unload(Request[Unloaded]):
@@ -154,6 +170,10 @@ class ListHosted(Request[Hosted]):
     """List the nodes of the container."""
 
     answer = Hosted
+
+    @property
+    def action(self) -> str:
+        return "list its nodes"
 
 
 # ---------------------------------------------------------------------------------------------------- notices

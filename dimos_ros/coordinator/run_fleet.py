@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import threading
 from dataclasses import asdict
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
 
 from dimos_ros.blueprint.source import BlueprintSource
 from dimos_ros.coordinator.coordinator import ModuleCoordinator
@@ -20,6 +22,7 @@ from dimos_ros.processes.stop_signals import StopSignals
 def run(server: ForkServer, arguments: list[str]) -> int:
     """Run a fleet and return the exit code; see :func:`dimos_ros.coordinator.main.main`."""
     stop = StopSignals()
+    parser().parse_args(remove_ros_args(["coordinator", *arguments])[1:])
     node = CoordinatorNode(arguments=arguments)
     try:
         options = read_options({name: p.value for name, p in node.node.get_parameters_by_prefix("").items()})
@@ -40,6 +43,18 @@ def run(server: ForkServer, arguments: list[str]) -> int:
     if coordinator.summary:
         print(coordinator.summary, flush=True)
     return code or 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of ``coordinator``, which has ROS arguments alone; its help lists the parameters."""
+    rows = "\n".join(f"  {name:<20}  {text}" for name, (_, text) in PARAMETERS.items())
+    return argparse.ArgumentParser(
+        prog="coordinator",
+        usage="coordinator [-h] [--ros-args -p PARAMETER:=VALUE ...]",
+        description="Runs a fleet: plans a blueprint, and keeps its modules up in containers.",
+        epilog=f"parameters:\n{rows}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def _build(coordinator: ModuleCoordinator, source: BlueprintSource, stop: StopSignals) -> int | None:

@@ -60,6 +60,8 @@ def fitting(running: Iterable[S], namespace: str | None, class_name: str = "", n
     everything = sorted(running, key=lambda one: one.key)
     wanted = _wanted(class_name, node_name)
     if not (class_name or node_name):
+        if namespace:
+            _, everything = select_namespace(everything, namespace)
         raise InstanceNotFoundError(f"neither a class nor a node name was given; {_what_runs(everything)}")
     found = [one for one in everything if not class_name or class_name in (one.class_name, *one.bases)]
     if not found and not node_name:
@@ -118,8 +120,10 @@ def _wanted(class_name: str, node_name: str) -> str:
 
 
 def _unknown(wanted: str, class_name: str, node_name: str, everything: Sequence[Selectable]) -> str:
+    if ":" in class_name and everything:
+        return f"no {wanted} runs; import paths that do: {_near(class_name, (one.bases[0] for one in everything))}"
     text = f"no {wanted} runs; classes that do: {_near(class_name, (one.class_name for one in everything))}"
-    if node_name or ":" in class_name or not everything:
+    if node_name or not everything:
         return text
     return f"{text}; node names: {_near(class_name, (one.key.name for one in everything))}"
 

@@ -107,8 +107,7 @@ class ParentEnd:
             outcome = "ok"
         except asyncio.TimeoutError:
             outcome = f"no answer within {timeout:g} s"
-            asked = f"{message.name.replace('_', ' ')} {message.subject}".strip()
-            raise RequestTimeoutError(f'the request "{asked}" was not answered within {timeout:g} s') from None
+            raise RequestTimeoutError(f"{self.name} did not {message.action} within {timeout:g} s") from None
         except DimosError as error:
             outcome = f"{type(error).__name__}: {error}"
             raise

@@ -44,6 +44,11 @@ class Request(Message, Generic[A]):
     answer: ClassVar[type[Message] | None] = None
     """The class ``A``; None if the answer only confirms that the request was carried out."""
 
+    @property
+    def action(self) -> str:
+        """The request in words that follow "did not" in an error: ``load /robot1/mapper``."""
+        return f"{self.name.replace('_', ' ')} {self.subject}".strip()
+
 
 @dataclass(frozen=True)
 class Notice(Message):
